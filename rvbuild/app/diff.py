@@ -23,11 +23,14 @@ from rvbuild.core.errors import (
     closest,
     raise_failures,
 )
-from rvbuild.core.graph import Target
+from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.lock_diff import LockDiff, compare_locks
 from rvbuild.core.module_replacement import ReplacementChange
+from rvbuild.core.names import SetRef
+from rvbuild.core.question import set_ref
 from rvbuild.core.rebuild import Rebuild, compare_results
 from rvbuild.core.recipe_diff import RecipeDiff, compare_recipes
+from rvbuild.core.side import Side
 from rvbuild.core.source import Source
 from rvbuild.core.upstream_log import UpstreamLog
 from rvbuild.kinds.table import kind_of
@@ -46,6 +49,7 @@ class DiffView:
         rebuild: What would be built again; None where a side is a lock alone.
         logs: Of sources that are other commits; None unless asked for.
         failures: What is wrong with recipes that were left out, and with logs.
+        targets: Those that were asked about; empty for all.
     """
 
     old: str
@@ -56,6 +60,16 @@ class DiffView:
     rebuild: Rebuild | None
     logs: tuple[UpstreamLog, ...] | None
     failures: tuple[RvbuildError, ...]
+    targets: tuple[str, ...] = ()
+
+    @property
+    def same(self) -> tuple[str, ...]:
+        """The targets that were asked about, and are the same on both sides."""
+        if self.rebuild is None:
+            return ()
+        others = {name for name, _ in self.rebuild.unlinked}
+        others |= {each.target for each in self.rebuild.targets}
+        return tuple(name for name in self.targets if name not in others)
 
     def refuse_failures(self) -> None:
         """See that every recipe could be read, and every log.
@@ -79,28 +93,30 @@ def compare_sides(
     Args:
         session: The project; what is set there holds for both sides.
         words: At most two; see `sides_of`.
-        targets: Which of the targets to look at, by the names that both sides have; empty: all
-            that both sides have.
+        targets: Which of the targets to look at, with what these need and nothing else; by the
+            names that both sides have. Empty: all that both sides have, and all of both sides.
         commits: Whether to read the logs of sources that are other commits.
 
     Raises:
         UsageError: a word names nothing, or a target is not on both sides.
         RvbuildError: a side cannot be read.
     """
-    old, new = sides_of(session, words)
-    lock = compare_locks(old.side, new.side, _describe)
-    logs = upstream_logs(session.sources, old.side, new.side) if commits else None
-    errors = [error for side in (old, new) for error in side.unreadable.values()]
+    former, current = sides_of(session, words)
+    rebuild, (old, new) = _of_targets(session, former, current, targets)
+    lock = compare_locks(old, new, _describe)
+    logs = upstream_logs(session.sources, old, new) if commits else None
+    errors = [error for side in (former, current) for error in side.unreadable.values()]
     errors += [log.problem for log in logs or () if log.problem]
     return DiffView(
-        old=old.side.name,
-        new=new.side.name,
+        old=old.name,
+        new=new.name,
         lock=lock,
-        replaced=replaced_modules(session, (old.side, new.side), lock.sets),
-        recipes=compare_recipes(old.side, new.side),
-        rebuild=_rebuild(session, old, new, targets) if old.recipes and new.recipes else None,
+        replaced=replaced_modules(session, (old, new), lock.sets),
+        recipes=compare_recipes(old, new),
+        rebuild=rebuild,
         logs=logs,
         failures=tuple({str(error): error for error in errors}.values()),
+        targets=targets,
     )
 
 
@@ -111,11 +127,31 @@ def _describe(source: Source) -> Component:
 # ---- what would be built again
 
 
-def _rebuild(
+def _of_targets(
     session: Session, old: ComparedSide, new: ComparedSide, wanted: tuple[str, ...]
-) -> Rebuild:
+) -> tuple[Rebuild | None, tuple[Side, Side]]:
+    """What would be built again, and what is to be compared of both sides.
+
+    Raises:
+        UsageError: a target is not on both sides.
+    """
+    if not old.recipes or not new.recipes:
+        if wanted:
+            msg = "a lock alone does not say what the target needs"
+            raise UsageError(msg, where=wanted[0], hint="compare revisions or series")
+        return None, (old.side, new.side)
     names = _names(old, new, wanted)
     then, now = _linked(session, old, names), _linked(session, new, names)
+    rebuild = _rebuild(then, now, names)
+    if not wanted:
+        return rebuild, (old.side, new.side)
+    # of both, so that what a target needs on one side alone did not come or go for that
+    recipes = then.recipes(old.side) | now.recipes(new.side)
+    sets = then.sets(old.side) | now.sets(new.side)
+    return rebuild, (old.side.only(recipes, sets), new.side.only(recipes, sets))
+
+
+def _rebuild(then: _Results, now: _Results, names: Iterable[str]) -> Rebuild:
     errors = {**then.errors, **now.errors}
     pairs = {name: (then.results[name], now.results[name]) for name in names if name not in errors}
     rebuild = compare_results(pairs, then.derivations, now.derivations)
@@ -142,9 +178,19 @@ def _names(old: ComparedSide, new: ComparedSide, wanted: tuple[str, ...]) -> tup
 class _Results:
     """The targets of a side: their results and all derivations, or what is wrong with them."""
 
+    graph: RecipeGraph
     results: Mapping[str, str]
     derivations: Mapping[str, Derivation]
     errors: Mapping[str, RvbuildError] = field(factory=dict)
+
+    def recipes(self, side: Side) -> set[str]:
+        """The recipes that they need, by the names that both sides have."""
+        return {side.common(name) for name in self.graph.recipes}
+
+    def sets(self, side: Side) -> set[SetRef]:
+        """The sets of Go modules that they need, likewise."""
+        users = [(each, each.go_modules) for each in self.graph.recipes.values()]
+        return {side.module_set(set_ref(self.graph, each, spec)) for each, spec in users if spec}
 
 
 def _linked(session: Session, side: ComparedSide, names: Iterable[str]) -> _Results:
@@ -165,6 +211,6 @@ def _linked(session: Session, side: ComparedSide, names: Iterable[str]) -> _Resu
 
 
 def _results(session: Session, side: ComparedSide, targets: Mapping[str, Target]) -> _Results:
-    _, linked = side.link(session, targets.values())
+    graph, linked = side.link(session, targets.values())
     results = {name: linked.results[target] for name, target in targets.items()}
-    return _Results(results=results, derivations=linked.derivations)
+    return _Results(graph=graph, results=results, derivations=linked.derivations)

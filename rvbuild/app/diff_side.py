@@ -105,7 +105,13 @@ def _is_series(session: Session, word: str) -> bool:
 def _named(session: Session, word: str) -> ComparedSide:
     if os.path.isfile(word):
         return ComparedSide(side=Side(name=word, lock=lock_at(word, partly=True)))
-    return _revision(session, word)
+    try:
+        return _revision(session, word)
+    except UsageError as error:
+        if "/" in word or word.endswith(".lock"):
+            msg = f"there is no such file, and {error.message}"
+            raise UsageError(msg, where=word, hint=error.hint) from error
+        raise
 
 
 # ---- the project

@@ -22,7 +22,7 @@ from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.words import session_of
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
-from rvbuild.core.lock_diff import PinChange, PinOrigin, SetChange, SourceChange
+from rvbuild.core.lock_diff import PinChange, PinOrigin, PinOverride, SetChange, SourceChange
 from rvbuild.core.module_replacement import ReplacementChange
 from rvbuild.core.rebuild import Rebuild
 from rvbuild.core.upstream_log import UpstreamLog
@@ -81,7 +81,9 @@ def _document(view: DiffView) -> dict[str, object]:
     {"version": 1, "old": "k3s@1.34", "new": "k3s@1.35",
      "pins": [{"recipe": "go", "pin": "version", "old": "1.24.11", "new": "1.25.6",
                "old-origin": {…}, "origin": {"source": "kubernetes-source",
-               "revision": "v1.35.1-k3s1", "file": "build/dependencies.yaml", "line": 120}}],
+               "revision": "v1.35.1-k3s1", "file": "build/dependencies.yaml", "line": 120},
+               "old-override": null,
+               "override": {"upstream": "1.25.5", "because": ["CVE-…"], "until": null}}],
      "recipes": {"added": [], "removed": []}, "licenses": [],
      "sources": [{"source": "k3s-source/k3s", "kind": "git", "change": "replaced",
                   "same-content": false,
@@ -103,7 +105,7 @@ def _document(view: DiffView) -> dict[str, object]:
     return {
         "old": view.old,
         "new": view.new or None,
-        "pins": [pin_row(each) for each in view.lock.pins],
+        "pins": [_overridden_row(each) for each in view.lock.pins],
         "recipes": {"added": list(view.recipes.added), "removed": list(view.recipes.removed)},
         "licenses": [
             {"recipe": each.recipe, "old": each.old, "new": each.new}
@@ -127,6 +129,25 @@ def pin_row(change: PinChange) -> dict[str, object]:
         "new": change.new,
         "old-origin": origin_row(change.old_origin),
         "origin": origin_row(change.origin),
+    }
+
+
+def _overridden_row(change: PinChange) -> dict[str, object]:
+    """A value that differs, and what it stands instead of."""
+    return {
+        **pin_row(change),
+        "old-override": _override_row(change.old_override),
+        "override": _override_row(change.override),
+    }
+
+
+def _override_row(override: PinOverride | None) -> dict[str, object] | None:
+    if override is None:
+        return None
+    return {
+        "upstream": override.upstream,
+        "because": list(override.instead.because),
+        "until": override.instead.until or None,
     }
 
 

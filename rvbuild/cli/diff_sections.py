@@ -20,7 +20,7 @@ from rvbuild.core.derivation import Derivation, Merge
 from rvbuild.core.derivation_diff import Cause
 from rvbuild.core.derivation_facts import Aspect
 from rvbuild.core.graph import target_form
-from rvbuild.core.lock_diff import PinChange, PinOrigin, SetChange, SourceChange
+from rvbuild.core.lock_diff import PinChange, PinOrigin, PinOverride, SetChange, SourceChange
 from rvbuild.core.rebuild import Rebuild
 from rvbuild.core.upstream_log import UpstreamCommit, UpstreamLog
 
@@ -41,6 +41,7 @@ class DiffLine:
         new: What it is.
         note: Where that comes from, or what it means.
         mark: ``+`` for what came, ``-`` for what went.
+        reason: Why a person decided so.
     """
 
     subject: str
@@ -48,6 +49,7 @@ class DiffLine:
     new: str = ""
     note: str = ""
     mark: str = ""
+    reason: str = ""
 
 
 @frozen
@@ -69,7 +71,8 @@ def sections_of(view: DiffView) -> tuple[DiffSection, ...]:
         DiffSection("Sources", tuple(map(source_line, view.lock.sources))),
         *_component_sections(view),
         *map(_log_section, view.logs or ()),
-        DiffSection("Built again", tuple(_target_lines(view.rebuild))),
+        DiffSection("Built again", tuple(_target_lines(view))),
+        DiffSection("The same", tuple(map(DiffLine, view.same))),
         DiffSection("Because of", tuple(_cause_lines(view.rebuild))),
         DiffSection("Not known", tuple(_unlinked_lines(view.rebuild))),
     )
@@ -85,20 +88,41 @@ def _is_version(change: PinChange) -> bool:
 
 def _pin_line(change: PinChange) -> DiffLine:
     name = change.pin.recipe if _is_version(change) else str(change.pin)
-    note = origin_text(change.origin or (None if change.new else change.old_origin))
-    return _line(name, change.old or "", change.new or "", note)
+    old, new = (
+        _value_text(text, override)
+        for text, override in (
+            (change.old, change.old_override),
+            (change.new, change.override),
+        )
+    )
+    gone = change.new is None
+    return DiffLine(
+        name,
+        old,
+        new,
+        origin_text(change.old_origin if gone else change.origin),
+        mark="+" if not old else "-" if not new else "",
+        reason=_reason_text(change.old_override if gone else change.override),
+    )
+
+
+def _value_text(text: str | None, override: PinOverride | None) -> str:
+    return f"{text} instead of {override.upstream}" if override else text or ""
+
+
+def _reason_text(override: PinOverride | None) -> str:
+    if override is None:
+        return ""
+    until = f", until {override.instead.until}" if override.instead.until else ""
+    return f"because {', '.join(override.instead.because)}{until}"
 
 
 def origin_text(origin: PinOrigin | None) -> str:
-    """Where a value stands."""
+    """Where a value stands; a fact of a commit stands in no file."""
     if origin is None:
         return ""
-    return f"{origin.file}:{origin.line} of {origin.source} {origin.revision}".strip()
-
-
-def _line(subject: str, old: str, new: str, note: str = "") -> DiffLine:
-    mark = "+" if not old else "-" if not new else ""
-    return DiffLine(subject, old, new, note, mark)
+    place = f"{origin.file}:{origin.line} of " if origin.file else ""
+    return f"{place}{origin.source} {origin.revision}".strip()
 
 
 def _recipe_lines(view: DiffView) -> Iterator[DiffLine]:
@@ -175,8 +199,9 @@ def _commit_line(commit: UpstreamCommit) -> DiffLine:
 # ---- what would be built again
 
 
-def _target_lines(rebuild: Rebuild | None) -> Iterator[DiffLine]:
+def _target_lines(view: DiffView) -> Iterator[DiffLine]:
     """A line for the targets of one recipe."""
+    rebuild = view.rebuild
     if rebuild is None or not rebuild.targets:
         return
     architectures: dict[str, list[str]] = {}
@@ -185,7 +210,7 @@ def _target_lines(rebuild: Rebuild | None) -> Iterator[DiffLine]:
         architectures.setdefault(target.recipe, []).append(target.arch)
     for recipe, some in architectures.items():
         yield DiffLine(recipe, new=", ".join(filter(None, some)))
-    if rebuild.same:
+    if rebuild.same and not view.targets:
         word = "target is" if rebuild.same == 1 else "targets are"
         yield DiffLine(f"{rebuild.same} other {word} the same")
 

@@ -29,7 +29,8 @@ def _text(line: DiffLine, width: int) -> str:
     values = " -> ".join(filter(None, (line.old, line.new)))
     note = f"({line.note})" if line.note and values else line.note
     subject = f"{line.subject}:" if note and not values else line.subject
-    return f"{mark}{'  '.join(filter(None, (subject, values, note)))}"
+    text = "  ".join(filter(None, (subject, values, note)))
+    return f"{mark}{text}{f', {line.reason}' if line.reason else ''}"
 
 
 def markdown_lines(title: str, sections: Sequence[DiffSection]) -> Iterator[str]:
@@ -60,7 +61,8 @@ def _items(lines: Iterable[DiffLine]) -> Iterator[str]:
         word = {"+": "new: ", "-": "gone: "}.get(line.mark, "")
         values = " → ".join(_code(text) for text in (line.old, line.new) if text)
         note = f"({_code(line.note)})" if line.note else ""
-        yield f"- {word}{' '.join(filter(None, (_code(line.subject), values, note)))}"
+        text = " ".join(filter(None, (_code(line.subject), values, note)))
+        yield f"- {word}{text}{f', {_code(line.reason)}' if line.reason else ''}"
 
 
 def _code(text: str) -> str:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain
 
-from attrs import frozen
+from attrs import field, frozen
 
 from rvbuild.core.component import Component, ComponentChange, Move, compare_components
 from rvbuild.core.lock import PinValue
 from rvbuild.core.names import PinRef, RecipeName, Ref, SourceRef
+from rvbuild.core.override import Override
 from rvbuild.core.side import Side
 from rvbuild.core.source import Source
 
@@ -38,16 +39,32 @@ class PinOrigin:
     line: int
 
 
+@frozen
+class PinOverride:
+    """Why a value stands instead of upstream's.
+
+    Attributes:
+        upstream: What the place has.
+        instead: The decision.
+    """
+
+    upstream: str
+    instead: Override
+
+
 @frozen(kw_only=True)
 class PinChange:
-    """A recipe's version, or another value of it, on both sides.
+    """A recipe's version, or another value of it, on both sides; or its override differs alone.
 
     Attributes:
         pin: The name, as both sides have it.
         old: The former value; None if there was none.
         new: The value now; None if there is none.
-        old_origin: Where the former one was read; None if the recipe said it.
+        old_origin: Where the former one was read, or upstream's, where the former stood instead of
+            it; None if the recipe said it.
         origin: The same of the value now.
+        old_override: Why the former one stood instead of upstream's; None if it was upstream's.
+        override: The same of the value now.
     """
 
     pin: PinRef
@@ -55,6 +72,8 @@ class PinChange:
     new: str | None
     old_origin: PinOrigin | None
     origin: PinOrigin | None
+    old_override: PinOverride | None = None
+    override: PinOverride | None = None
 
 
 @frozen
@@ -161,33 +180,57 @@ def compare_locks(old: Side, new: Side, describe: Describe) -> LockDiff:
 
 
 def _pin_changes(old: Side, new: Side) -> Iterator[PinChange]:
-    then, now = _values(old), _values(new)
+    literals = old.recipes is not None and new.recipes is not None
+    then, now = _values(old, literals=literals), _values(new, literals=literals)
     unreadable = old.unreadable | new.unreadable
     for pin in sorted({*then, *now}):
-        (former, old_origin), (current, origin) = then.get(pin, _NONE), now.get(pin, _NONE)
+        former, current = then.get(pin, _NONE), now.get(pin, _NONE)
         if former != current and RecipeName.parse(pin.recipe).base not in unreadable:
-            yield PinChange(pin=pin, old=former, new=current, old_origin=old_origin, origin=origin)
+            yield PinChange(
+                pin=pin,
+                old=former.text,
+                new=current.text,
+                old_origin=former.origin,
+                origin=current.origin,
+                old_override=former.override,
+                override=current.override,
+            )
 
 
-_Value = tuple["str | None", "PinOrigin | None"]
+@frozen(kw_only=True)
+class _Value:
+    """A pin's value; the same one read at another place is no other."""
 
-_NONE: _Value = (None, None)
+    text: str | None = None
+    origin: PinOrigin | None = field(default=None, eq=False)
+    override: PinOverride | None = None
 
 
-def _values(side: Side) -> dict[PinRef, _Value]:
+_NONE = _Value()
+
+
+def _values(side: Side, *, literals: bool) -> dict[PinRef, _Value]:
     """Each value that a recipe has, and where it was read; as the recipe says it, or of the lock.
 
-    What the lock has of a pin that the recipe says itself now is nobody's.
+    What the lock has of a pin that the recipe says itself now is nobody's. A lock alone does not
+    have what recipes say themselves: without ``literals`` that is left out.
     """
-    values: dict[PinRef, _Value] = {
-        side.pin(ref): (entry.value, pin_origin(side, entry))
-        for ref, entry in side.lock.pins.items()
-    }
-    for recipe in (side.recipes or {}).values():
+    values = {side.pin(ref): _value(side, ref, entry) for ref, entry in side.lock.pins.items()}
+    for recipe in (side.recipes or {}).values() if literals else ():
         for name, pin in recipe.all_pins.items():
             if isinstance(pin, str) and pin:
-                values[side.pin(PinRef(recipe.name, name))] = pin, None
+                values[side.pin(PinRef(recipe.name, name))] = _Value(text=pin)
     return values
+
+
+def _value(side: Side, ref: PinRef, entry: PinValue) -> _Value:
+    # a literal beside other places of a value, or a fact of the commit that the recipe has itself
+    is_own = not entry.file and entry.source == ref.recipe
+    return _Value(
+        text=entry.value,
+        origin=None if is_own else pin_origin(side, entry),
+        override=PinOverride(entry.upstream, entry.instead) if entry.instead else None,
+    )
 
 
 def pin_origin(side: Side, entry: PinValue) -> PinOrigin | None:

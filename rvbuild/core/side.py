@@ -5,7 +5,7 @@ Knows: by which names two of them meet. Must not know: where they were read, wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from attrs import evolve, field, frozen
 
@@ -51,3 +51,23 @@ class Side:
     def module_set(self, ref: SetRef) -> SetRef:
         """The name of a set of Go modules as the other side has it."""
         return evolve(ref, source=self.source(ref.source))
+
+    def only(self, recipes: Container[str], sets: Container[SetRef]) -> Side:
+        """The side with nothing but some recipes and sets, by the names that both sides have."""
+        lock = Lock(
+            pins={ref: e for ref, e in self.lock.pins.items() if self.pin(ref).recipe in recipes},
+            sources={
+                ref: entry
+                for ref, entry in self.lock.sources.items()
+                if self.source(ref).recipe in recipes
+            },
+            go_modules={
+                ref: entry
+                for ref, entry in self.lock.go_modules.items()
+                if self.module_set(ref) in sets
+            },
+        )
+        if self.recipes is None:
+            return evolve(self, lock=lock)
+        own = {name: each for name, each in self.recipes.items() if self.common(name) in recipes}
+        return evolve(self, lock=lock, recipes=own)

@@ -64,6 +64,9 @@ class ProjectCommit:
             msg = "the project is in no git repository, or git does not read it"
             raise UsageError(msg, where=folder, hint="name two files of locks, or two series")
         commit = git.look_up(folder, "--verify", "--quiet", f"{name}^{{commit}}")
+        if not commit and not git.look_up(folder, "--all"):
+            msg = "the project's repository has no commit yet"
+            raise UsageError(msg, where=name, hint="commit the project, or name two files of locks")
         if not commit:
             msg = "the project's repository has no such revision"
             raise UsageError(msg, where=name, hint=_HINT)

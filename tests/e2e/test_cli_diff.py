@@ -150,6 +150,52 @@ def test_a_lock_alone(family: Family):
     assert document["rebuild"] is None
 
 
+INSTEAD = "{two}, instead: {{pins: {{app/version: {decision}}}}}"
+DECISION = '{value: 2.9.0, because: [CVE-1], while: 2.0.5, until: "2099-12-31"}'
+
+
+def test_a_value_instead_of_upstreams(family: Family):
+    """The line has upstream's value, and says so; the reason is a person's."""
+    upstream = family.two
+    family.two = INSTEAD.format(two=upstream, decision=DECISION)
+    family.write("MIT", "7")
+    (pin,) = family.diff("HEAD")["pins"]
+    assert (pin["old"], pin["new"], pin["old-override"]) == ("2.0.5", "2.9.0", None)
+    assert pin["override"] == {"upstream": "2.0.5", "because": ["CVE-1"], "until": "2099-12-31"}
+    place = f"VERSION:1 of family-source@2 {upstream[:8]}"
+    line = f"2.0.5 -> 2.9.0 instead of 2.0.5  ({place}), because CVE-1, until 2099-12-31\n"
+    assert f"  app@2  {line}" in family.world.fine("diff").out
+    family.commit("v2")
+    assert (
+        f"2.9.0 instead of 2.0.5 -> 2.0.5  ({place})\n" in family.world.fine("diff", "v2", "v1").out
+    )
+
+
+@pytest.mark.parametrize("words", [("rvbuild.lock",), ("HEAD", "rvbuild.lock")])
+def test_a_lock_and_the_project_that_it_is_of(family: Family, words: tuple[str, ...]):
+    """A lock has no version that a recipe says itself, so none came or went."""
+    assert "nothing differs" in family.world.fine("diff", *words).out
+
+
+def test_one_target_alone(family: Family):
+    """What other targets need is another matter."""
+    family.world.recipe("library", LIBRARY.format(version="9"))
+    family.world.recipe("other", LIBRARY.format(version="1"))
+    family.commit("v2")
+    family.world.recipe("other", LIBRARY.format(version="2"))
+    library = f"library-{HERE}"
+    document = family.diff("HEAD", "--target", library)
+    assert (document["pins"], targets(document), document["rebuild"]["same"]) == ([], [], 1)
+    ran = family.world.fine("diff", "HEAD", "--target", library)
+    assert ran.out == f"HEAD -> the project as it is\n\nThe same\n  {library}\n"
+    both = ("v1", "v2", "--target", f"{APP_HERE}@2", "--target", f"other-{HERE}")
+    family.world.run("diff", *both).said("both sides must have the target")
+    document = family.diff("v1", "v2", "--target", f"{APP_HERE}@2")
+    assert pins(document) == {"library/version": ("7", "9")}
+    assert document["recipes"]["added"] == []
+    assert targets(document) == [f"{APP_HERE}@2"]
+
+
 def test_nothing_is_checked_out_and_nothing_of_the_repository_runs(family: Family, tmp_path: Path):
     """Neither the index nor a file is touched; hooks, filters and monitors are not asked."""
     trap, ran = tmp_path / "trap", tmp_path / "ran"
@@ -186,6 +232,9 @@ def test_results_of_two_series(family: Family):
 
 REFUSED = {
     "no revision": (("nosuch",), "no such revision"),
+    "no file": (("./nosuch",), "no such file, and the project's repository has no such revision"),
+    "no lock": (("nosuch.lock",), "no such file, and the project's repository has no such"),
+    "a target of a lock": (("HEAD", "rvbuild.lock", "--target", "a"), "a lock alone does not say"),
     "an option": (("--", "--output=x"), "cannot be the name of a revision"),
     "a tree": (("HEAD:below",), "no such revision"),
     "one series": (("app@1",), "with another series of the same recipe"),
@@ -222,3 +271,12 @@ def test_outside_of_a_repository(bare: World):
     ran = bare.run("diff")
     assert ran.code == 2
     ran.said("in no git repository")
+
+
+def test_before_the_first_commit(bare: World):
+    git(bare.folder, "init", "-q")
+    bare.recipe("library", LIBRARY.format(version="1"))
+    bare.fine("lock")
+    ran = bare.run("diff")
+    assert ran.code == 2
+    ran.said("has no commit yet")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from attrs import evolve
 
 from rvbuild.app.diff import DiffView
@@ -9,9 +11,17 @@ from rvbuild.cli.diff_sections import DiffSection, sections_of
 from rvbuild.cli.diff_text import markdown_lines, text_lines
 from rvbuild.core.component import ComponentChange, Move
 from rvbuild.core.errors import LockError, SourceError
-from rvbuild.core.lock_diff import FactChange, LockDiff, SourceChange
-from rvbuild.core.names import SourceRef
-from rvbuild.core.rebuild import Rebuild
+from rvbuild.core.lock_diff import (
+    FactChange,
+    LockDiff,
+    PinChange,
+    PinOrigin,
+    PinOverride,
+    SourceChange,
+)
+from rvbuild.core.names import PinRef, SourceRef
+from rvbuild.core.override import Override
+from rvbuild.core.rebuild import Rebuild, RebuiltTarget
 from rvbuild.core.recipe_diff import RecipeDiff
 from rvbuild.core.upstream_log import UpstreamCommit, UpstreamLog
 
@@ -146,3 +156,42 @@ def test_what_is_from_outside_steers_neither_a_terminal_nor_markdown():
     assert not {"\x1b", "`"} & {*text(view).replace("`", "", 1)}
     (line,) = (line for line in markdown(view).splitlines() if "script" in line)
     assert line == "- `222222222222` `2026-02-11  a\\x1b[31m'\\n# b ](c) <script>`"
+
+
+VERSION = PinRef("app", "version")
+CVE = PinOverride("1`.0", Override(value="2.0", because=("CVE-1", "a`b"), upstream="1`.0"))
+PLACE = PinOrigin(source="a", revision="v1", file="deps", line=3)
+
+
+def pinned(**change: Any) -> DiffView:  # noqa: ANN401 - the change's
+    values = {"pin": VERSION, "old": None, "new": None, "old_origin": None, "origin": None}
+    return evolve(SAME, lock=evolve(SAME.lock, pins=(PinChange(**{**values, **change}),)))
+
+
+def test_a_value_that_a_person_decided():
+    """A reason is text from outside, too."""
+    view = pinned(old="1.0", new="2.0", origin=PLACE, override=CVE)
+    assert "  app  1.0 -> 2.0 instead of 1`.0  (deps:3 of a v1), because CVE-1, a`b" in text(view)
+    line = "- `app` `1.0` → `2.0 instead of 1'.0` (`deps:3 of a v1`), `because CVE-1, a'b`"
+    assert line in markdown(view)
+
+
+def test_a_value_that_went_with_its_reason():
+    view = pinned(old="2.0", old_origin=PLACE, old_override=CVE)
+    assert "- app  2.0 instead of 1`.0  (deps:3 of a v1), because CVE-1, a`b" in text(view)
+
+
+def test_a_fact_of_a_commit_stands_in_no_line():
+    view = pinned(old="1", new="2", origin=evolve(PLACE, file="", line=0))
+    assert "  app  1 -> 2  (a v1)" in text(view)
+
+
+def test_targets_that_are_the_same():
+    """Those that were asked about are named, and others counted."""
+    rebuilt = RebuiltTarget(target="a-riscv64", old="1", new="2", causes=())
+    broken = (("c", LockError("no answer")),)
+    view = evolve(SAME, rebuild=Rebuild(targets=(rebuilt,), same=1, unlinked=broken))
+    assert "1 other target is the same" in text(view)
+    asked = evolve(view, targets=("a-riscv64", "b", "c"))
+    assert "The same\n  b\n" in text(asked)
+    assert "other" not in text(asked)

@@ -17,13 +17,14 @@ from rvbuild.core.derivation import Fetch
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.gomod import parse_go_mod
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
-from rvbuild.core.lock_diff import FactChange, LockDiff, PinOrigin, compare_locks
+from rvbuild.core.lock_diff import FactChange, LockDiff, PinOrigin, PinOverride, compare_locks
 from rvbuild.core.module_replacement import (
     ReplacedModules,
     ReplacementChange,
     compare_replacements,
 )
 from rvbuild.core.names import PinRef, SetRef, SourceRef
+from rvbuild.core.override import Override
 from rvbuild.core.rebuild import Rebuild, compare_results
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.recipe_diff import LicenceChange, RecipeDiff, compare_recipes
@@ -145,6 +146,76 @@ def test_what_a_recipe_says_itself_counts_more_than_an_old_entry():
     assert (change.old, change.old_origin, change.new) == ("2", None, "3")
     assert change.origin is not None
     assert change.origin.revision == "v4"
+
+
+CVE = Override(value="2", because=("CVE-1",), upstream="1")
+
+
+def instead(override: Override = CVE) -> PinValue:
+    return evolve(pin(override.value), upstream=override.upstream, instead=override)
+
+
+DECISIONS = {
+    "one that changes the value": (pin("1"), instead()),
+    "one that came": (pin("2"), instead()),
+    "one that went": (instead(), pin("2")),
+    "one for another value of upstream's": (instead(), instead(evolve(CVE, upstream="1.5"))),
+    "another reason": (instead(), instead(evolve(CVE, because=("CVE-2",)))),
+    "another end": (instead(), instead(evolve(CVE, until="2026-12-31"))),
+}
+
+
+@pytest.mark.parametrize("name", DECISIONS)
+def test_a_decision_is_a_change(name: str):
+    """Also where the value stays."""
+    entries = DECISIONS[name]
+    (change,) = compared(*(side(pins={VERSION: entry}) for entry in entries)).pins
+    assert (change.old, change.new) == tuple(entry.value for entry in entries)
+    assert (change.old_override, change.override) == tuple(
+        PinOverride(entry.upstream, entry.instead) if entry.instead else None for entry in entries
+    )
+
+
+def test_the_same_decision_read_at_another_line_is_no_change():
+    old, new = (side(pins={VERSION: evolve(instead(), line=line)}) for line in (1, 2))
+    assert compared(old, new).pins == ()
+
+
+def test_a_lock_alone_does_not_lack_what_recipes_say():
+    said = {"app": recipe("app"), "a": recipe("a", "v4")}
+    alone, whole = side(pins={VERSION: pin("1")}), side(pins={VERSION: pin("1")}, recipes=said)
+    assert compared(alone, whole).pins == compared(whole, alone).pins == ()
+    (change,) = compared(alone, evolve(whole, lock=Lock(pins={VERSION: pin("2")}))).pins
+    assert (change.old, change.new) == ("1", "2")
+
+
+def test_a_literal_beside_other_places_was_read_nowhere():
+    old, new = (
+        side(pins={VERSION: PinValue(value=value, spec="", source="app")}) for value in "12"
+    )
+    (change,) = compared(old, new).pins
+    assert (change.old_origin, change.origin) == (None, None)
+
+
+def test_a_side_of_some_recipes():
+    """Recipes, pins, sources and sets, by the names that both sides have."""
+    of = {name: SetRef(SourceRef(name, "x")) for name in ("app@1", "b@1")}
+    whole = side(
+        series="1",
+        recipes={name: recipe(name) for name in of},
+        pins={PinRef(name, "version"): pin("1") for name in of},
+        sources={ref.source: source(GIT) for ref in of.values()},
+        go_modules={
+            **dict.fromkeys(of.values(), modules()),
+            SetRef(of["app@1"].source, "cmd"): modules(),
+        },
+    )
+    part = whole.only({"app"}, {SetRef(SourceRef("app", "x"))})
+    assert [*(part.recipes or ())] == ["app@1"]
+    assert [*part.lock.pins] == [PinRef("app@1", "version")]
+    assert [*part.lock.sources] == [SourceRef("app@1", "x")]
+    assert [*part.lock.go_modules] == [of["app@1"]]
+    assert evolve(whole, recipes=None).only((), ()).recipes is None
 
 
 def test_a_recipe_that_one_side_cannot_read_is_left_out():
