@@ -28,7 +28,7 @@ from rvbuild.core.spec import SourceSpec
 from rvbuild.core.update_policy import Reach, UpdatePolicy
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.table import kind_of
-from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser
+from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser, is_literal
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.upstreams import FAULTS, Upstreams
 
@@ -166,7 +166,7 @@ class PinReview:
         """Each pin of recipes that is read out of another source, and what decides it."""
         for recipe in recipes:
             for name, pin in recipe.all_pins.items():
-                if not isinstance(pin, str):
+                if not isinstance(pin, str) and not is_literal(pin):
                     yield self._derived(recipe, name, pin)
 
     def _derived(self, recipe: Recipe, name: str, pin: DerivedPin) -> PinStatus:
@@ -176,6 +176,8 @@ class PinReview:
         try:
             value = self.values.pin(recipe, name)
             reading = self._reading(recipe, name, pin)
+            if reading is None:
+                return evolve(row, current=value)
             owner, source = named_source(self.values.recipes, recipe, reading.source, pin.where)
         except FAULTS as error:
             return evolve(row, unasked=Unasked.NOT_LOCKED, problem=error)
@@ -186,12 +188,15 @@ class PinReview:
             decided_by=chooser(owner, source),
         )
 
-    def _reading(self, recipe: Recipe, name: str, pin: DerivedPin) -> Reading:
-        """The rung that the lock has the value from; the first that reads, if it does not say."""
+    def _reading(self, recipe: Recipe, name: str, pin: DerivedPin) -> Reading | None:
+        """The rung that the lock has the value from; the first that reads, if it does not say.
+
+        None: all rungs are literals.
+        """
         entry = self.values.lock.pins.get(PinRef(recipe.name, name))
         rungs = [rung for rung in pin.rungs if rung.reader != "literal"]
         fitting = (rung for rung in rungs if entry and rung.file == entry.file)
-        return next(fitting, rungs[0])
+        return next(fitting, rungs[0] if rungs else None)
 
     def _origin(self, owner: Recipe, recipe: Recipe, name: str) -> PinOrigin | None:
         side = Side(name="", lock=self.values.lock, recipes={owner.name: owner})

@@ -302,6 +302,31 @@ def test_the_index_of_the_lock_is_told_to_who_asks():
         context.read("s", "f")
 
 
+# ---- values instead of upstream's
+
+INSTEAD = "instead: {value: 1.2.9, because: [CVE-1], while: 1.2.3, until: 2027-03-01}"
+OVERRIDDEN = TAGGED.replace("1.2.3", f"{{literal: 1.2.3, {INSTEAD}}}")
+
+
+def test_a_literal_is_held_against_its_upstream_whatever_stands_instead():
+    """Even if it was never locked."""
+    status = the_status({"e.org/r": tags("v1.2.3", "v1.3.0")}, OVERRIDDEN)
+    assert (status.state, status.current) == (PinState.MOVABLE, "1.2.3")
+    assert status.choice.allowed == Candidate(version="1.3.0", commit=COMMIT)
+    look, recipes = review(World({}), {"r": OVERRIDDEN})
+    assert not [*look.derived(recipes.every())]
+
+
+def test_a_ladder_of_literals_has_no_origin():
+    text = "version: {first-of: [{literal: 3}, {literal: 3}]}\nbuild: x\n"
+    lock = Lock(pins={PinRef("r", "version"): PinValue(value="3", spec="x")})
+    look, recipes = review(World({}), {"r": text}, lock)
+    (status,) = look.derived(recipes.every())
+    assert (status.state, status.current, status.origin, status.decided_by) == (
+        PinState.DERIVED, "3", None, None,
+    )  # fmt: skip
+
+
 # ---- derived pins
 
 FAMILY = {
