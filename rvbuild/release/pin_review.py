@@ -17,6 +17,7 @@ from rvbuild.core.errors import LockError, RvbuildError, SourceError
 from rvbuild.core.lock import PinValue
 from rvbuild.core.lock_diff import PinOrigin, pin_origin
 from rvbuild.core.names import PinRef
+from rvbuild.core.override import Override
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.pinned import described, named_source
 from rvbuild.core.ports.registries import ResolveContext
@@ -37,14 +38,15 @@ from rvbuild.release.upstreams import FAULTS, Upstreams
 class PinReview:
     """Looks at pins; any thread may.
 
-    An override of a pin, once there is one, is a fact of `PinStatus` beside ``current``: the pin is
-    held against its upstream all the same.
+    What a recipe has instead of a pin's value is a fact of `PinStatus` beside ``current``: the pin
+    is held against its upstream all the same.
 
     Attributes:
         upstreams: Asked for what there is.
         values: What recipes and the lock have.
         policy: What holds for a pin of which nobody says anything else.
         now: The time, in Unix seconds.
+        today: The day, as YYYY-MM-DD; empty: no override ends by it.
         offline: Whether only this machine is asked.
     """
 
@@ -52,6 +54,7 @@ class PinReview:
     values: LockedValues
     policy: UpdatePolicy
     now: float
+    today: str = ""
     offline: bool = False
 
     # ---- literal pins
@@ -68,6 +71,7 @@ class PinReview:
             policy=pin.policy(self.policy),
             unasked=Unasked.NO_LISTING,
         )
+        row = self._overridden(row, pin.instead)
         if chief is None or chief.template is None:
             return row
         try:
@@ -83,6 +87,10 @@ class PinReview:
             return self._version(row, pin, chief, answer)
         except FAULTS as error:
             return self._unanswered(row, error)
+
+    def _overridden(self, row: PinStatus, instead: Override | None) -> PinStatus:
+        ended_by = instead.end(row.current, self.today) if instead else None
+        return evolve(row, instead=instead, ended_by=ended_by)
 
     def _described(self, pin: LiteralPin, use: PinUse) -> SourceSpec:
         return described(pin.recipe, use.source, self.values, self.values.build_arch)
@@ -167,14 +175,15 @@ class PinReview:
         for recipe in recipes:
             for name, pin in recipe.all_pins.items():
                 if not isinstance(pin, str) and not is_literal(pin):
-                    yield self._derived(recipe, name, pin)
+                    row = self._derived(recipe, name, pin)
+                    yield self._overridden(row, pin.instead)
 
     def _derived(self, recipe: Recipe, name: str, pin: DerivedPin) -> PinStatus:
         row = PinStatus(
             pin=PinRef(recipe.name, name), place=pin.where, current="", state=PinState.DERIVED
         )
         try:
-            value = self.values.pin(recipe, name)
+            value = self._upstream_value(recipe, name)
             reading = self._reading(recipe, name, pin)
             if reading is None:
                 return evolve(row, current=value)
@@ -187,6 +196,11 @@ class PinReview:
             origin=self._origin(owner, recipe, name),
             decided_by=chooser(owner, source),
         )
+
+    def _upstream_value(self, recipe: Recipe, name: str) -> str:
+        """What the lock has of upstream, whether or not it has another value instead."""
+        entry = self.values.lock.pins.get(PinRef(recipe.name, name))
+        return entry.upstream if entry and entry.instead else self.values.pin(recipe, name)
 
     def _reading(self, recipe: Recipe, name: str, pin: DerivedPin) -> Reading | None:
         """The rung that the lock has the value from; the first that reads, if it does not say.

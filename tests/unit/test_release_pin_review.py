@@ -16,6 +16,7 @@ from rvbuild.core.errors import RvbuildError, SourceError, Unreachable
 from rvbuild.core.lock import Lock, LockedSource, PinValue
 from rvbuild.core.lock_diff import PinOrigin
 from rvbuild.core.names import PinRef, SourceRef
+from rvbuild.core.override import Override, OverrideEnd
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.renewal import Renewal
@@ -305,6 +306,7 @@ def test_the_index_of_the_lock_is_told_to_who_asks():
 # ---- values instead of upstream's
 
 INSTEAD = "instead: {value: 1.2.9, because: [CVE-1], while: 1.2.3, until: 2027-03-01}"
+SAID = Override(value="1.2.9", because=("CVE-1",), upstream="1.2.3", until="2027-03-01")
 OVERRIDDEN = TAGGED.replace("1.2.3", f"{{literal: 1.2.3, {INSTEAD}}}")
 
 
@@ -313,8 +315,46 @@ def test_a_literal_is_held_against_its_upstream_whatever_stands_instead():
     status = the_status({"e.org/r": tags("v1.2.3", "v1.3.0")}, OVERRIDDEN)
     assert (status.state, status.current) == (PinState.MOVABLE, "1.2.3")
     assert status.choice.allowed == Candidate(version="1.3.0", commit=COMMIT)
+    assert status.instead
+    assert (status.instead.value, status.ended_by) == ("1.2.9", None)
     look, recipes = review(World({}), {"r": OVERRIDDEN})
     assert not [*look.derived(recipes.every())]
+
+
+ENDS = [
+    ("1.2.3", "2027-03-01", None),
+    ("1.2.3", "2027-03-02", OverrideEnd.DAY),
+    ("1.2.3", "", None),
+    ("1.2.4", "2027-03-01", OverrideEnd.UPSTREAM),
+    ("1.2.4", "2027-03-02", OverrideEnd.UPSTREAM),
+]
+
+
+@pytest.mark.parametrize(("value", "today", "end"), ENDS)
+@pytest.mark.parametrize("is_relocked", [True, False])
+def test_a_derived_pin_has_another_value_instead(
+    value: str, today: str, end: OverrideEnd | None, *, is_relocked: bool
+):
+    """Its value is upstream's, also where the lock is older than what stands instead."""
+    text = f"version: {{from: k, line: 1, file: V, {INSTEAD}}}\nbuild: x\n"
+    recipes = {"k": RELEASED, "r": text}
+    older = PinValue(value=value, spec="x", source="k@1", file="V", line=1)
+    entry = evolve(older, value="1.2.9", upstream=value, instead=SAID) if is_relocked else older
+    look, known = review(World({}), recipes, Lock(pins={PinRef("r@1", "version"): entry}))
+    (status,) = evolve(look, today=today).derived(known.every())
+    assert (str(status.pin), status.current, status.state) == (
+        "r@1/version", value, PinState.DERIVED,
+    )  # fmt: skip
+    assert (status.instead, status.ended_by, status.is_outdated) == (SAID, end, end is not None)
+    assert str(status.decided_by) == "k@1/commit"
+
+
+@pytest.mark.parametrize(("today", "end"), [("2027-03-01", None), ("2027-03-02", OverrideEnd.DAY)])
+def test_what_stands_instead_ends_though_nothing_is_locked(today: str, end: OverrideEnd | None):
+    text = f"version: {{from: k, line: 1, file: V, {INSTEAD}}}\nbuild: x\n"
+    look, known = review(World({}), {"k": RELEASED, "r": text})
+    (status,) = evolve(look, today=today).derived(known.every())
+    assert (status.unasked, status.instead, status.ended_by) == (Unasked.NOT_LOCKED, SAID, end)
 
 
 def test_a_ladder_of_literals_has_no_origin():
