@@ -46,8 +46,8 @@ class PinStatus:
 
     Attributes:
         pin: The name of the pin. One that stands in a source is called by its keys:
-            ``sources.charts.commit``. Where it is the same in all series, its recipe is named
-            without one.
+            ``sources.charts.commit``; a Go module that another stands for by its path. Where it is
+            the same in all series, its recipe is named without one.
         place: Where its value stands, or where it says what it is read from.
         current: Its value; upstream's, if the recipe has another instead. Of packages, once their
             suite was asked, the index that the lock has them from.

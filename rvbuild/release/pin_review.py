@@ -14,18 +14,21 @@ from attrs import evolve, frozen
 from rvbuild.core.candidate import Candidate, Choice, HeldBack, Hold, choose, known_values
 from rvbuild.core.component import Component, compare_components
 from rvbuild.core.errors import LockError, RvbuildError, SourceError
+from rvbuild.core.go_mod_changes import UpstreamModule
 from rvbuild.core.lock import PinValue
 from rvbuild.core.lock_diff import PinOrigin, pin_origin
-from rvbuild.core.names import PinRef
+from rvbuild.core.names import PinRef, SetRef
 from rvbuild.core.override import Override
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.pinned import described, named_source
 from rvbuild.core.ports.registries import ResolveContext
-from rvbuild.core.recipe import DerivedPin, Reading, Recipe
+from rvbuild.core.question import set_ref
+from rvbuild.core.recipe import DerivedPin, GoModulesSpec, Reading, Recipe
 from rvbuild.core.renewal import Renewal
 from rvbuild.core.side import Side
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.spec_text import spec_text
 from rvbuild.core.update_policy import Reach, UpdatePolicy
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.table import kind_of
@@ -171,12 +174,54 @@ class PinReview:
     # ---- derived pins
 
     def derived(self, recipes: Iterable[Recipe]) -> Iterator[PinStatus]:
-        """Each pin of recipes that is read out of another source, and what decides it."""
+        """Each pin of recipes that is read out of another source, and what decides it.
+
+        So is the version of each Go module that another stands for: a pin by the module's path, of
+        the first recipe that uses the set.
+        """
+        sets = set[SetRef]()
         for recipe in recipes:
             for name, pin in recipe.all_pins.items():
                 if not isinstance(pin, str) and not is_literal(pin):
                     row = self._derived(recipe, name, pin)
                     yield self._overridden(row, pin.instead)
+
+            spec = recipe.go_modules
+            if spec is not None and spec.instead:
+                yield from self._modules(recipe, spec, sets)
+
+    def _modules(
+        self, recipe: Recipe, spec: GoModulesSpec, sets: set[SetRef]
+    ) -> Iterator[PinStatus]:
+        """Those of a set that is not among ``sets``, which gets it."""
+        try:
+            ref = set_ref(self.values.recipes, recipe, spec)
+        except FAULTS:  # whoever asks for the recipe's sources says so
+            return
+        if ref in sets:
+            return
+        sets.add(ref)
+        entry = self.values.lock.set_for(ref, spec_text(spec))
+        upstream = {each.module: each for each in entry.upstream} if entry else {}
+        owner = self.values.recipes.recipe(ref.source.recipe)
+        for path, instead in spec.instead.items():
+            row = PinStatus(
+                pin=PinRef(recipe.name, path),
+                place=instead.where,
+                current="",
+                state=PinState.DERIVED,
+                unasked=Unasked.NOT_LOCKED,
+            )
+            if path in upstream:
+                row = self._module(row, upstream[path], owner)
+            yield self._overridden(row, instead)
+
+    def _module(self, row: PinStatus, upstream: UpstreamModule, owner: Recipe) -> PinStatus:
+        place = PinValue(
+            value="", spec="", source=owner.name, file=upstream.file, line=upstream.line
+        )
+        side = Side(name="", lock=self.values.lock, recipes={owner.name: owner})
+        return evolve(row, current=upstream.version, origin=pin_origin(side, place), unasked=None)
 
     def _derived(self, recipe: Recipe, name: str, pin: DerivedPin) -> PinStatus:
         row = PinStatus(

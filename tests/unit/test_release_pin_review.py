@@ -13,9 +13,10 @@ from recipe_texts import RecipeTexts
 from rvbuild.core.candidate import Candidate, Choice, HeldBack, Hold
 from rvbuild.core.component import ComponentChange, Move
 from rvbuild.core.errors import RvbuildError, SourceError, Unreachable
-from rvbuild.core.lock import Lock, LockedSource, PinValue
+from rvbuild.core.go_mod_changes import UpstreamModule
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.lock_diff import PinOrigin
-from rvbuild.core.names import PinRef, SourceRef
+from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.override import Override, OverrideEnd
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.ports.registries import ResolveContext
@@ -355,6 +356,37 @@ def test_what_stands_instead_ends_though_nothing_is_locked(today: str, end: Over
     look, known = review(World({}), {"k": RELEASED, "r": text})
     (status,) = evolve(look, today=today).derived(known.every())
     assert (status.unasked, status.instead, status.ended_by) == (Unasked.NOT_LOCKED, SAID, end)
+
+
+MODULE = "e.org/lib: {value: v1.3.0, because: [x], while: v1.2.5}"
+USER = f"build: x\ninputs: {{go-modules: {{from: k, packages: [.], instead: {{{MODULE}}}}}}}\n"
+ORIGIN = PinOrigin(source="k@1", revision="", file="go.mod", line=3)
+
+
+@pytest.mark.parametrize(
+    ("version", "origin", "end"),
+    [
+        ("v1.2.5", ORIGIN, None),
+        ("v1.2.6", ORIGIN, OverrideEnd.UPSTREAM),
+        ("", None, None),  # nothing is locked
+    ],
+)
+def test_a_go_module_has_another_instead(
+    version: str, origin: PinOrigin | None, end: OverrideEnd | None
+):
+    """It is told once, however many recipes use the set."""
+    recipes = {"k": RELEASED, "r": USER, "s": USER, "lost": USER.replace("from: k", "from: x")}
+    upstream = UpstreamModule(module="e.org/lib", version=version, file="go.mod", line=3)
+    entry = GoModuleSet(specs=(), modules=(), go_sum="", upstream=(upstream,))
+    sets = {SetRef(SourceRef("k@1", "k")): entry} if version else {}
+    look, known = review(World({}), recipes, Lock(go_modules=sets))
+    readable = [known.recipe("r@1"), known.recipe("s@1"), known.recipe("lost")]
+    (status,) = look.derived(readable)
+    assert status.pin == PinRef("r@1", "e.org/lib")
+    assert (status.current, status.origin, status.ended_by) == (version, origin, end)
+    assert status.unasked is (None if version else Unasked.NOT_LOCKED)
+    assert (status.instead and status.instead.value) == "v1.3.0"
+    assert str(status.place).startswith("r.yaml:2:")
 
 
 def test_a_ladder_of_literals_has_no_origin():
