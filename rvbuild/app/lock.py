@@ -169,13 +169,19 @@ def lock(
         _refuse_contradictions(session, scope, path, None if recipes else failures)
     place = failures if every_failure or not recipes else None
     earlier = (old, session.known(include_project=False, mend=not check))
-    new = _resolve(session, scope, earlier, place, renewed)
+    new, resolved = _resolve(session, scope, earlier, place, renewed)
     result = LockResult(
         path=path, data=data, old=old, new=new, failures=dict(sorted(failures.items()))
     )
     if failures and _is_version_1(old):
         raise_failures(_errors(result.failures), result)
-    part = _Part(session, scope, is_partial=bool(recipes), has_failed=bool(failures))
+    part = _Part(
+        session,
+        scope,
+        resolved - failures.keys(),
+        is_partial=bool(recipes),
+        has_failed=bool(failures),
+    )
     new = part.joined(old, new)
     return evolve(result, new=evolve(new, upstream=_upstream(part, recipes, old, new)))
 
@@ -186,15 +192,21 @@ class _Part:
 
     session: Session = field(kw_only=False)
     scope: LockScope = field(kw_only=False)
+    resolved: frozenset[str] = field(kw_only=False)  # names, also of those that nobody asked for
     is_partial: bool
     has_failed: bool
+
+    @property
+    def has_overrides(self) -> bool:
+        """Whether one of the resolved recipes has a value instead of upstream's."""
+        return any(each.overrides for each in self.scope.readable(self.resolved).values())
 
     def joined(self, old: Lock, new: Lock) -> Lock:
         """The new lock, with what stays of the old one."""
         if self.is_partial:
             rest = LockRest(
                 new=new,
-                resolved=self.scope.recipes,
+                resolved=self.resolved,
                 recipes=(*self.scope.project, *self.scope.recipes.values()),
                 is_complete=self.scope.is_complete,
             )
@@ -211,11 +223,13 @@ def _upstream(part: _Part, names: tuple[str, ...], old: Lock, new: Lock) -> Lock
     """
     had, found = old.upstream or Lock(), Lock()
     failures: dict[str, RvbuildError] = {}
-    if any(recipe.overrides for recipe in part.scope.recipes.values()):
+    if old.upstream or part.has_overrides:
         session = as_upstream(part.session)
-        part = evolve(part, session=session, scope=lock_scope(session, names, old))
+        scope = lock_scope(session, names, old)
+        scope = evolve(scope, recipes=scope.readable(part.resolved))
         shipped = session.known(include_project=False, mend=True)
-        found = _resolve(session, part.scope, (had, new, shipped), failures)
+        found, resolved = _resolve(session, scope, (had, new, shipped), failures)
+        part = evolve(part, session=session, scope=scope, resolved=resolved - failures.keys())
         for name, error in failures.items():
             session.report(Noticed(name, f"cannot be locked as upstream has it: {error}"))
     part = evolve(part, has_failed=part.has_failed or bool(failures))
@@ -265,8 +279,8 @@ def _resolve(
     earlier: tuple[Lock, ...],
     failures: dict[str, RvbuildError] | None,
     renewed: Collection[SourceRef] = (),
-) -> Lock:
-    """What the recipes ask for.
+) -> tuple[Lock, frozenset[str]]:
+    """What the recipes ask for, and the names of the recipes that were resolved for it.
 
     What is wrong with a recipe gets into ``failures``, or is the error if that is None.
     """
@@ -288,7 +302,7 @@ def _resolve(
         session.store.locks.shared()
     ):  # from when a source is fetched until its files have been read
         recipes = [scope.recipes[name] for name in sorted(scope.recipes)]
-        return resolver.lock(recipes, scope.project, scope.shipped)
+        return resolver.lock(recipes, scope.project, scope.shipped), frozenset(resolver.resolved)
 
 
 def _refuse_contradictions(

@@ -6,7 +6,7 @@ facts are found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from attrs import frozen
 
@@ -48,6 +48,11 @@ class LockScope:
     shipped: tuple[Recipe, ...]
     failures: dict[str, RecipeError]
     is_complete: bool
+
+    def readable(self, names: Collection[str]) -> dict[str, Recipe]:
+        """Those of the names that can be read, of any recipes."""
+        every = (*self.shipped, *self.project, *self.recipes.values())
+        return {each.name: each for each in every if each.name in names}
 
 
 def lock_scope(session: Session, names: tuple[str, ...], old: Lock) -> LockScope:

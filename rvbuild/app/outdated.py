@@ -15,7 +15,7 @@ from rvbuild.app.pin_scope import LoadedRecipes, own_recipes, pin_recipes
 from rvbuild.app.session import Session
 from rvbuild.caches.parallel import ask_all
 from rvbuild.core.errors import RvbuildError, raise_failures
-from rvbuild.core.pin_status import PinState, PinStatus
+from rvbuild.core.pin_status import PinStatus
 from rvbuild.core.update_policy import UpdatePolicy, policy_of
 from rvbuild.release.literal_pin import LiteralPin, literal_pins
 from rvbuild.release.locked_values import LockedValues
@@ -37,8 +37,8 @@ class OutdatedView:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether something may be moved."""
-        return any(pin.state is PinState.MOVABLE for pin in self.pins)
+        """Whether something may be moved, or must be decided again."""
+        return any(pin.is_outdated for pin in self.pins)
 
     def refuse_failures(self) -> None:
         """See that every recipe could be read.
@@ -95,6 +95,7 @@ def pin_review(session: Session, now: float) -> PinReview:
         ),
         policy=default_policy(session),
         now=now,
+        today=session.today,
         offline=session.workspace.settings.offline,
     )
 

@@ -109,7 +109,11 @@ ROWS = (
                 help="only these (NAME, NAME@SERIES, or @SERIES), and what they are read from",
             ),
             option("--all", action="store_true", help="list also what is up to date, or derived"),
-            option("--exit-code", action="store_true", help="end with 1 if something may be moved"),
+            option(
+                "--exit-code",
+                action="store_true",
+                help="end with 1 if something may be moved, or an override has ended",
+            ),
         ),
     ),
     CommandRow(

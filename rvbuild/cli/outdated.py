@@ -18,6 +18,7 @@ from rvbuild.cli.words import run_of
 from rvbuild.core.candidate import Candidate, HeldBack
 from rvbuild.core.component import ComponentChange
 from rvbuild.core.lock_diff import PinOrigin
+from rvbuild.core.override import Override
 from rvbuild.core.pin_status import PinStatus
 from rvbuild.core.printable import printable_line
 from rvbuild.core.update_policy import UpdatePolicy, age_text
@@ -52,7 +53,9 @@ def status_row(status: PinStatus) -> dict[str, object]:
      "held": {"version": "1.31.0", "commit": "…", "published": "…", "by": "min-age",
               "free": "2026-12-04T10:00:00Z"},
      "behind": null, "packages": [], "origin": null, "decided-by": null,
-     "unasked": null, "error": null}
+     "unasked": null, "error": null,
+     "instead": {"value": "1.30.5", "because": ["CVE-…"], "while": "1.30.4",
+                 "until": "2027-03-01", "ended": null}}
     """
     choice, behind = status.choice, status.behind
     return {
@@ -74,6 +77,7 @@ def status_row(status: PinStatus) -> dict[str, object]:
         "decided-by": str(status.decided_by) if status.decided_by else None,
         "unasked": status.unasked.value if status.unasked else None,
         "error": error_row(status.problem) if status.problem else None,
+        "instead": _instead(status, status.instead) if status.instead else None,
     }
 
 
@@ -101,6 +105,16 @@ def _package(change: ComponentChange) -> dict[str, object]:
         "change": change.move.value,
         "old": list(change.old),
         "new": list(change.new),
+    }
+
+
+def _instead(status: PinStatus, override: Override) -> dict[str, object]:
+    return {
+        "value": public(override.value),
+        "because": [*map(public, override.because)],
+        "while": public(override.upstream),
+        "until": override.until or None,
+        "ended": status.ended_by.value if status.ended_by else None,
     }
 
 

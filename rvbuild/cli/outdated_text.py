@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import datetime as dt
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rvbuild.cli.messages import count_text
 from rvbuild.core.candidate import HeldBack, Hold
 from rvbuild.core.names import PinRef
+from rvbuild.core.override import Override, OverrideEnd
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.snapshot import is_snapshot
 
@@ -37,6 +38,7 @@ def outdated_lines(pins: Sequence[PinStatus], *, every: bool = False) -> Iterato
     groups = {state: [pin for pin in pins if pin.state is state] for state in PinState}
     yield from table_lines("May be moved", groups[PinState.MOVABLE])
     yield from table_lines("Held back", groups[PinState.HELD])
+    yield from _row_lines("Overrides", [*_override_rows(pins)])
     yield from _counted("Up to date", groups[PinState.CURRENT], every=every)
     yield from _counted("Derived", groups[PinState.DERIVED], every=every)
     yield from unasked_lines(groups[PinState.UNASKED])
@@ -46,10 +48,13 @@ def outdated_lines(pins: Sequence[PinStatus], *, every: bool = False) -> Iterato
 
 def table_lines(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
     """A line for each pin, and what there is to say of it; none without pins."""
-    if not pins:
+    yield from _row_lines(title, [*map(table_row, pins)])
+
+
+def _row_lines(title: str, rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
+    if not rows:
         return
     yield title
-    rows = [*map(table_row, pins)]
     widths = [max(len(row[at]) for row in rows) for at in range(2)]
     for name, values, note in rows:
         line = f"  {name:<{widths[0]}}  {values:<{widths[1]}}  {note}".rstrip()
@@ -64,6 +69,24 @@ def table_lines(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
 def table_row(pin: PinStatus) -> tuple[str, str, str]:
     """Its name, its values, and what there is to say of it."""
     return _name(pin), _values(pin), _note(pin)
+
+
+def _override_rows(pins: Iterable[PinStatus]) -> Iterator[tuple[str, str, str]]:
+    """What recipes have instead of values, with its end and its reasons."""
+    for pin in pins:
+        if pin.instead is not None:
+            upstream = short_value(pin.current or pin.instead.upstream)
+            values = f"{short_value(pin.instead.value)} instead of {upstream}"
+            notes = _end(pin.instead, pin.ended_by), ", ".join(pin.instead.because)
+            yield _name(pin), values, "; ".join(filter(None, notes))
+
+
+def _end(override: Override, ended_by: OverrideEnd | None) -> str:
+    if ended_by is OverrideEnd.UPSTREAM:
+        return f"ended: it is for {short_value(override.upstream)}"
+    if ended_by is OverrideEnd.DAY:
+        return f"ended: it was until {override.until}"
+    return f"until {override.until}" if override.until else ""
 
 
 def _counted(title: str, pins: Sequence[PinStatus], *, every: bool) -> Iterator[str]:

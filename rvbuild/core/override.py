@@ -6,6 +6,7 @@ Knows: when an override holds. Must not know: how recipes and locks are written,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 
 from attrs import field, frozen
 
@@ -13,6 +14,13 @@ from rvbuild.core.errors import OverrideEnded
 from rvbuild.core.names import PinRef, SetRef
 from rvbuild.core.place import Place
 from rvbuild.core.spec import word
+
+
+class OverrideEnd(Enum):
+    """Why an override holds no longer; the value is its word in JSON."""
+
+    UPSTREAM = "upstream"
+    DAY = "day"
 
 
 @frozen(kw_only=True)
@@ -37,6 +45,17 @@ class Override:
         """Whether its last day is over; ``today`` is YYYY-MM-DD, or empty where no day counts."""
         return bool(self.until) and self.until < today
 
+    def end(self, upstream: str, today: str) -> OverrideEnd | None:
+        """Why somebody has to decide again; None: it holds.
+
+        Args:
+            upstream: Upstream's value now; empty where nobody knows.
+            today: YYYY-MM-DD, or empty where no day counts.
+        """
+        if upstream and upstream != self.upstream:
+            return OverrideEnd.UPSTREAM
+        return OverrideEnd.DAY if self.has_ended(today) else None
+
     def refuse_ended(self, name: str, upstream: str, place: str, today: str) -> None:
         """See that it is still decided.
 
@@ -58,6 +77,8 @@ class Override:
         if upstream != self.upstream:
             msg = f"{name}: upstream has {upstream} now, and {self.value} is for {self.upstream}"
             hint = f"remove it from 'instead', or decide again: `while: {upstream}`"
+            if upstream == self.value:
+                hint = "upstream has it now: remove it from 'instead'"
             raise OverrideEnded(msg, where=self.where, details=details, hint=hint)
         if self.has_ended(today):
             msg = f"{name}: {self.value} instead of {self.upstream} was until {self.until}"

@@ -14,6 +14,7 @@ from rvbuild.core.component import ComponentChange
 from rvbuild.core.errors import RvbuildError
 from rvbuild.core.lock_diff import PinOrigin
 from rvbuild.core.names import PinRef
+from rvbuild.core.override import Override, OverrideEnd
 from rvbuild.core.place import Place
 from rvbuild.core.update_policy import UpdatePolicy
 from rvbuild.core.version_listing import CommitsBehind
@@ -45,12 +46,12 @@ class PinStatus:
 
     Attributes:
         pin: The name of the pin. One that stands in a source is called by its keys:
-            ``sources.charts.commit``. Where it is the same in all series, its recipe is named
-            without one.
+            ``sources.charts.commit``; a Go module that another stands for by its path. Where it is
+            the same in all series, its recipe is named without one.
         name: What a person calls it to have it moved, and it alone; empty for a derived one.
         place: Where its value stands, or where it says what it is read from.
-        current: Its value; of packages, once their suite was asked, the index that the lock has
-            them from.
+        current: Its value; upstream's, if the recipe has another instead. Of packages, once their
+            suite was asked, the index that the lock has them from.
         state: What follows.
         kind: The tag of the source that it chooses; empty for a derived one.
         upstream: Who was asked; empty if nobody.
@@ -63,6 +64,8 @@ class PinStatus:
         decided_by: The pin that chooses the source of ``origin``.
         unasked: Why nobody knows what there is.
         problem: What went wrong, if something did beside that nobody may be asked.
+        instead: What the recipe has instead of ``current``.
+        ended_by: Why that holds no longer; None: it holds, or there is none.
     """
 
     pin: PinRef
@@ -81,3 +84,10 @@ class PinStatus:
     decided_by: PinRef | None = None
     unasked: Unasked | None = None
     problem: RvbuildError | None = None
+    instead: Override | None = None
+    ended_by: OverrideEnd | None = None
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether there is something to do: it may be moved, or what stands instead has ended."""
+        return self.state is PinState.MOVABLE or self.ended_by is not None

@@ -98,6 +98,8 @@ class Resolver:
         renewed: The sources, on any machine, whose answers do not stand.
         failures: Gets what is wrong with each recipe that cannot be resolved, by name.
         today: YYYY-MM-DD: overrides that were until an earlier day stop the run; empty: none does.
+        resolved: What `lock` resolved, by name: the recipes that it was asked for, and those of
+            rule 4.
     """
 
     recipes: Recipes
@@ -110,6 +112,7 @@ class Resolver:
     failures: dict[str, RvbuildError] | None = None
     today: str = ""
     changed: ChangedModules = nothing_changed
+    resolved: dict[str, Recipe] = field(factory=dict, init=False)
     pins: dict[PinRef, PinValue] = field(factory=dict, init=False)
     sources: dict[SourceRef, LockedSource] = field(factory=dict, init=False)
     go_modules: dict[SetRef, GoModuleSet] = field(factory=dict, init=False)
@@ -134,7 +137,7 @@ class Resolver:
         """
         sharing = {recipe.name: recipe for recipe in (*recipes, *project)}
         groups = (project, self.earlier), (shipped, self.earlier[-1:])
-        resolved: dict[str, Recipe] = {}
+        resolved = self.resolved
         fresh = {recipe.name: recipe for recipe in recipes}
         while fresh:
             resolved |= fresh

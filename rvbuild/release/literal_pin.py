@@ -12,8 +12,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from attrs import evolve, field, frozen
 
 from rvbuild.core.names import PinRef, RecipeName
+from rvbuild.core.override import Override
 from rvbuild.core.place import Place
-from rvbuild.core.recipe import FromSpec, Recipe, SourceUse, substitute, used_names
+from rvbuild.core.recipe import (
+    DerivedPin,
+    FromSpec,
+    Reading,
+    Recipe,
+    SourceUse,
+    substitute,
+    used_names,
+)
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.update_policy import Reach, UpdatePolicy, policy_of
 from rvbuild.core.version_listing import VersionTemplate
@@ -23,6 +32,8 @@ from rvbuild.recipes_yaml.recipe_layout import KeyPath
 
 _FIXED = ("name", "build_arch")
 _HOLE = "\0"
+_NAME_AT = {"pins": 1, "sources": 2, "per-series": 2}
+"""Which of a value's keys is its name, by the first one; of any other that one itself."""
 _NAME = re.compile(r"\$\$\{|\$\{([^}]*)\}")
 
 
@@ -68,8 +79,13 @@ class LiteralPin:
 
     @property
     def variable(self) -> str:
-        """The last key."""
-        return self.key[-1]
+        """Its name: by ``${NAME}`` others have it, unless it stands in a source."""
+        return self.key[_NAME_AT.get(self.key[0], 0)]
+
+    @property
+    def instead(self) -> Override | None:
+        """What its recipe has instead of the value."""
+        return _override(self.recipe, self.key)
 
     @property
     def series(self) -> str:
@@ -78,8 +94,9 @@ class LiteralPin:
 
     @property
     def ref(self) -> PinRef:
-        """Its name; the same for all series unless it stands in one of them."""
-        recipe = self.recipe.name if self._is_of_series else self.recipe.base
+        """Its name; the same for all series unless one of them says it, or has another instead."""
+        is_of_series = self._is_of_series or self.instead
+        recipe = self.recipe.name if is_of_series else self.recipe.base
         name = ".".join(self.key) if self.is_in_source else self.variable
         return PinRef(recipe, name)
 
@@ -136,20 +153,21 @@ class LiteralPin:
 def literal_pins(recipes: Iterable[Recipe]) -> Iterator[LiteralPin]:
     """The literal pins of recipes that choose a source, each once.
 
-    A value of a recipe that has series is one pin, unless it stands in a series.
+    A value of a recipe that has series is one pin, unless it stands in a series. Where series have
+    another instead, each such series has one.
     """
-    there = set[tuple[str, KeyPath]]()
+    there = set[tuple[str, PinRef]]()
     for recipe in recipes:
         for pin in _of_recipe(recipe):
-            if (recipe.file, pin.key) not in there:
-                there.add((recipe.file, pin.key))
+            if (recipe.file, pin.ref) not in there:
+                there.add((recipe.file, pin.ref))
                 yield pin
 
 
 def file_pins(recipe: Recipe) -> tuple[LiteralPin, ...]:
-    """Those of a recipe as its file has it, each once for every series in which it stands."""
+    """Those of a recipe as its file has it, each once for every series that says it."""
     series = [evolve(recipe, name=str(RecipeName(recipe.base, each))) for each in recipe.per_series]
-    return tuple(literal_pins(series or [recipe]))
+    return tuple({pin.key: pin for pin in literal_pins(series or [recipe])}.values())
 
 
 def text_key(recipe: Recipe, source: str, word: str) -> KeyPath | None:
@@ -212,7 +230,7 @@ def chooser(recipe: Recipe, source: str) -> PinRef | None:
     key = _literal_key(recipe, name)
     if others:
         return None
-    is_shared = key is not None and key[0] != "per-series"
+    is_shared = key is not None and key[0] != "per-series" and not _override(recipe, key)
     return PinRef(recipe.base if is_shared else recipe.name, name)
 
 
@@ -221,9 +239,15 @@ def _literal_key(recipe: Recipe, name: str) -> KeyPath | None:
     if name in recipe.in_series.values:
         return "per-series", recipe.series, name
     pin = recipe.all_pins.get(name)
-    if not isinstance(pin, str) or not pin:
-        return None
-    return ("pins", name) if name in recipe.pins else (name,)
+    key = ("pins", name) if name in recipe.pins else (name,)
+    if isinstance(pin, str):
+        return key if pin else None
+    return (*key, "literal") if pin and is_literal(pin) else None
+
+
+def is_literal(pin: DerivedPin) -> bool:
+    """Whether ``{literal: VALUE}`` says it, so that nothing is read."""
+    return isinstance(pin, Reading) and pin.reader == "literal"
 
 
 def _value(recipe: Recipe, key: KeyPath) -> str:
@@ -231,7 +255,14 @@ def _value(recipe: Recipe, key: KeyPath) -> str:
         return source_text(recipe.sources[key[1]].spec, key[2])
     if key[0] == "per-series":
         return recipe.in_series.values[key[2]]
-    return str(recipe.all_pins[key[-1]])
+    pin = recipe.all_pins[key[_NAME_AT.get(key[0], 0)]]
+    return pin.argument if isinstance(pin, Reading) else str(pin)
+
+
+def _override(recipe: Recipe, key: KeyPath) -> Override | None:
+    pin = recipe.all_pins.get(key[_NAME_AT.get(key[0], 0)], "")
+    is_own = key[0] not in {"sources", "per-series"}
+    return pin.instead if is_own and not isinstance(pin, str) else None
 
 
 def _first_word(spec: SourceSpec) -> str:

@@ -38,6 +38,8 @@ class LockedValues:
         if isinstance(pin, Reading) and pin.reader == "git":
             owner, source = named_source(self.recipes, recipe, pin.source, pin.where)
             return git_fact(self.source(owner, source)[0], pin)
+        if isinstance(pin, Reading) and pin.reader == "literal":
+            return pin.instead.value if pin.instead else pin.argument
         entry = self.lock.pins.get(PinRef(recipe.name, name))
         if entry is None:
             raise self._lacks(PinRef(recipe.name, name))

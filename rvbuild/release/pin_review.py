@@ -14,21 +14,25 @@ from attrs import evolve, frozen
 from rvbuild.core.candidate import Candidate, Choice, HeldBack, Hold, choose, known_values
 from rvbuild.core.component import Component, compare_components
 from rvbuild.core.errors import LockError, RvbuildError, SourceError
+from rvbuild.core.go_mod_changes import UpstreamModule
 from rvbuild.core.lock import PinValue
 from rvbuild.core.lock_diff import PinOrigin, pin_origin
-from rvbuild.core.names import PinRef
+from rvbuild.core.names import PinRef, SetRef
+from rvbuild.core.override import Override
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.pinned import described, named_source
 from rvbuild.core.ports.registries import ResolveContext
-from rvbuild.core.recipe import DerivedPin, Reading, Recipe
+from rvbuild.core.question import set_ref
+from rvbuild.core.recipe import DerivedPin, GoModulesSpec, Reading, Recipe
 from rvbuild.core.renewal import Renewal
 from rvbuild.core.side import Side
 from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.spec_text import spec_text
 from rvbuild.core.update_policy import Reach, UpdatePolicy
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.table import kind_of
-from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser
+from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser, is_literal
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.upstreams import FAULTS, Upstreams
 
@@ -37,14 +41,15 @@ from rvbuild.release.upstreams import FAULTS, Upstreams
 class PinReview:
     """Looks at pins; any thread may.
 
-    An override of a pin, once there is one, is a fact of `PinStatus` beside ``current``: the pin is
-    held against its upstream all the same.
+    What a recipe has instead of a pin's value is a fact of `PinStatus` beside ``current``: the pin
+    is held against its upstream all the same.
 
     Attributes:
         upstreams: Asked for what there is.
         values: What recipes and the lock have.
         policy: What holds for a pin of which nobody says anything else.
         now: The time, in Unix seconds.
+        today: The day, as YYYY-MM-DD; empty: no override ends by it.
         offline: Whether only this machine is asked.
     """
 
@@ -52,6 +57,7 @@ class PinReview:
     values: LockedValues
     policy: UpdatePolicy
     now: float
+    today: str = ""
     offline: bool = False
 
     # ---- literal pins
@@ -69,6 +75,7 @@ class PinReview:
             policy=pin.policy(self.policy),
             unasked=Unasked.NO_LISTING,
         )
+        row = self._overridden(row, pin.instead)
         if chief is None or chief.template is None:
             return row
         try:
@@ -84,6 +91,10 @@ class PinReview:
             return self._version(row, pin, chief, answer)
         except FAULTS as error:
             return self._unanswered(row, error)
+
+    def _overridden(self, row: PinStatus, instead: Override | None) -> PinStatus:
+        ended_by = instead.end(row.current, self.today) if instead else None
+        return evolve(row, instead=instead, ended_by=ended_by)
 
     def _described(self, pin: LiteralPin, use: PinUse) -> SourceSpec:
         return described(pin.recipe, use.source, self.values, self.values.build_arch)
@@ -164,19 +175,64 @@ class PinReview:
     # ---- derived pins
 
     def derived(self, recipes: Iterable[Recipe]) -> Iterator[PinStatus]:
-        """Each pin of recipes that is read out of another source, and what decides it."""
+        """Each pin of recipes that is read out of another source, and what decides it.
+
+        So is the version of each Go module that another stands for: a pin by the module's path, of
+        the first recipe that uses the set.
+        """
+        sets = set[SetRef]()
         for recipe in recipes:
             for name, pin in recipe.all_pins.items():
-                if not isinstance(pin, str):
-                    yield self._derived(recipe, name, pin)
+                if not isinstance(pin, str) and not is_literal(pin):
+                    row = self._derived(recipe, name, pin)
+                    yield self._overridden(row, pin.instead)
+
+            spec = recipe.go_modules
+            if spec is not None and spec.instead:
+                yield from self._modules(recipe, spec, sets)
+
+    def _modules(
+        self, recipe: Recipe, spec: GoModulesSpec, sets: set[SetRef]
+    ) -> Iterator[PinStatus]:
+        """Those of a set that is not among ``sets``, which gets it."""
+        try:
+            ref = set_ref(self.values.recipes, recipe, spec)
+        except FAULTS:  # whoever asks for the recipe's sources says so
+            return
+        if ref in sets:
+            return
+        sets.add(ref)
+        entry = self.values.lock.set_for(ref, spec_text(spec))
+        upstream = {each.module: each for each in entry.upstream} if entry else {}
+        owner = self.values.recipes.recipe(ref.source.recipe)
+        for path, instead in spec.instead.items():
+            row = PinStatus(
+                pin=PinRef(recipe.name, path),
+                place=instead.where,
+                current="",
+                state=PinState.DERIVED,
+                unasked=Unasked.NOT_LOCKED,
+            )
+            if path in upstream:
+                row = self._module(row, upstream[path], owner)
+            yield self._overridden(row, instead)
+
+    def _module(self, row: PinStatus, upstream: UpstreamModule, owner: Recipe) -> PinStatus:
+        place = PinValue(
+            value="", spec="", source=owner.name, file=upstream.file, line=upstream.line
+        )
+        side = Side(name="", lock=self.values.lock, recipes={owner.name: owner})
+        return evolve(row, current=upstream.version, origin=pin_origin(side, place), unasked=None)
 
     def _derived(self, recipe: Recipe, name: str, pin: DerivedPin) -> PinStatus:
         row = PinStatus(
             pin=PinRef(recipe.name, name), place=pin.where, current="", state=PinState.DERIVED
         )
         try:
-            value = self.values.pin(recipe, name)
+            value = self._upstream_value(recipe, name)
             reading = self._reading(recipe, name, pin)
+            if reading is None:
+                return evolve(row, current=value)
             owner, source = named_source(self.values.recipes, recipe, reading.source, pin.where)
         except FAULTS as error:
             return evolve(row, unasked=Unasked.NOT_LOCKED, problem=error)
@@ -187,12 +243,20 @@ class PinReview:
             decided_by=chooser(owner, source),
         )
 
-    def _reading(self, recipe: Recipe, name: str, pin: DerivedPin) -> Reading:
-        """The rung that the lock has the value from; the first that reads, if it does not say."""
+    def _upstream_value(self, recipe: Recipe, name: str) -> str:
+        """What the lock has of upstream, whether or not it has another value instead."""
+        entry = self.values.lock.pins.get(PinRef(recipe.name, name))
+        return entry.upstream if entry and entry.instead else self.values.pin(recipe, name)
+
+    def _reading(self, recipe: Recipe, name: str, pin: DerivedPin) -> Reading | None:
+        """The rung that the lock has the value from; the first that reads, if it does not say.
+
+        None: all rungs are literals.
+        """
         entry = self.values.lock.pins.get(PinRef(recipe.name, name))
         rungs = [rung for rung in pin.rungs if rung.reader != "literal"]
         fitting = (rung for rung in rungs if entry and rung.file == entry.file)
-        return next(fitting, rungs[0])
+        return next(fitting, rungs[0] if rungs else None)
 
     def _origin(self, owner: Recipe, recipe: Recipe, name: str) -> PinOrigin | None:
         side = Side(name="", lock=self.values.lock, recipes={owner.name: owner})

@@ -44,6 +44,7 @@ from rvbuild.core.events import (
 )
 from rvbuild.core.finding import Finding, Weight
 from rvbuild.core.loss import TooSlow, Unavailable
+from rvbuild.core.override import OverrideEnd
 from rvbuild.core.pin_status import PinState, Unasked
 from rvbuild.core.pin_step import StepCause
 from rvbuild.core.update_policy import REACHES
@@ -233,6 +234,8 @@ def test_the_schema_of_outdated_has_all_words():
     assert list(pin) == list(answer["pins"][0])
     assert pin["state"]["enum"] == [each.value for each in PinState]
     assert pin["unasked"]["enum"] == [*(each.value for each in Unasked), None]
+    ends = pin["instead"]["properties"]["ended"]["enum"]
+    assert ends == [*(each.value for each in OverrideEnd), None]
     assert pin["held"]["properties"]["by"]["enum"] == [each.value for each in Hold]
     assert pin["policy"]["properties"]["update"]["enum"] == list(REACHES)
 

@@ -11,6 +11,7 @@ from rvbuild.core.component import ComponentChange, Move
 from rvbuild.core.errors import SourceError
 from rvbuild.core.lock_diff import PinOrigin
 from rvbuild.core.names import PinRef
+from rvbuild.core.override import Override, OverrideEnd
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.update_policy import Reach, UpdatePolicy
 from rvbuild.core.version_listing import CommitsBehind
@@ -36,6 +37,10 @@ def moved(version: str, held: HeldBack | None = None) -> Choice:
 
 def held(version: str, hold: Hold, free: int | None = None) -> HeldBack:
     return HeldBack(candidate=Candidate(version=version), hold=hold, free=free)
+
+
+def instead(value: str, *because: str, until: str = "") -> Override:
+    return Override(value=value, because=because, upstream="1.0", until=until)
 
 
 def packages(*names: str) -> tuple[ComponentChange, ...]:
@@ -71,7 +76,22 @@ PINS = [
     pin("f", "1", CURRENT, behind=CommitsBehind(branch="main", count=0)),
     pin("g/go", "1", DERIVED, origin=PinOrigin(source="k@1", revision="r", file="f", line=3)),
     pin("g/date", "9", DERIVED, origin=PinOrigin(source="k@1", revision="r", file="", line=0)),
-    pin("h", "", DERIVED, unasked=Unasked.NOT_LOCKED),
+    pin("h", "", DERIVED, unasked=Unasked.NOT_LOCKED, instead=instead("1.5", "CVE-1")),
+    pin(
+        "m@1",
+        "1.1",
+        CURRENT,
+        instead=instead("1.5", "CVE-1", "CVE-2", until="2027-03-01"),
+        ended_by=OverrideEnd.UPSTREAM,
+    ),
+    pin(
+        "n",
+        "1.0",
+        CURRENT,
+        instead=instead("1.5", "CVE-1", until="2026-03-01"),
+        ended_by=OverrideEnd.DAY,
+    ),
+    pin("o/go", "1.0", DERIVED, instead=instead("1.5", "CVE-1", until="2027-03-01")),
     pin("i", "1", UNASKED, unasked=Unasked.OFFLINE),
     pin("j/sources.z.url", "https://e.org/z-1.tar", UNASKED, unasked=Unasked.NO_LISTING),
     pin(
@@ -97,9 +117,15 @@ Held back
   k@1  0123456789ab  1 commit behind main
   k@2  v2            2 commits behind main
 
-Up to date: 1
+Overrides
+  h     1.5 instead of 1.0  CVE-1
+  m@1   1.5 instead of 1.1  ended: it is for 1.0; CVE-1, CVE-2
+  n     1.5 instead of 1.0  ended: it was until 2026-03-01; CVE-1
+  o go  1.5 instead of 1.0  until 2027-03-01; CVE-1
 
-Derived: 3
+Up to date: 3
+
+Derived: 4
 
 Not asked
   offline: 1
@@ -114,12 +140,15 @@ Not asked
 """
 ALL = """\
 Up to date
-  f  1
+  f    1
+  m@1  1.1
+  n    1.0
 
 Derived
-  g go    1  k@1 f:3
-  g date  9  k@1
-  h          not locked
+  g go    1    k@1 f:3
+  g date  9    k@1
+  h            not locked
+  o go    1.0  not locked
 """
 
 
@@ -130,7 +159,7 @@ def test_the_table():
 def test_all_of_it():
     lines = "\n".join(outdated_lines(PINS, every=True))
     assert ALL in lines
-    assert lines.replace(ALL, "Up to date: 1\n\nDerived: 3\n") == TABLE
+    assert lines.replace(ALL, "Up to date: 3\n\nDerived: 4\n") == TABLE
 
 
 def test_many_names_are_wrapped():

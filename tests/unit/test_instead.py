@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import refs
+from answer_schemas import refuse_misfit
 from attrs import define, evolve, field
 from workspaces import workspace
 
@@ -231,6 +232,9 @@ def test_locking_stops_when_upstream_moves(world: World):
     assert world.locked().pins[refs.pin("part@1/version")].value == "v1.2.8"
     with pytest.raises(RvbuildError, match="the lock is not what the recipes ask for"):
         world.lock(check=True)
+    world.source(INSTEAD.replace("v1.2.8", "v1.2.6"), one=world.commits["later"])
+    hint = "upstream has it now: remove it from 'instead'"
+    assert _refused(world, "part@1").hint == hint
     world.source(INSTEAD.replace("v1.2.5", "v1.2.6"), one=world.commits["later"])
     world.lock().refuse_failures()
     assert world.locked().pins[refs.pin("part@1/version")].upstream == "v1.2.6"
@@ -273,6 +277,31 @@ def test_show_says_both_values_and_the_reason(world: World, capsys: pytest.Captu
         "value": "v1.2.8", "because": [*BECAUSE], "while": "v1.2.5", "until": "2027-03-01",
     }  # fmt: skip
     assert (two["value"], two["upstream"], two["instead"]) == ("v1.4.0", None, None)
+
+
+def test_outdated_says_what_stands_instead(world: World, capsys: pytest.CaptureFixture[str]):
+    """Where its day is over that counts, though nothing may be moved."""
+    text = INSTEAD.replace("2027-03-01", "9999-03-01")
+    world.source(text)
+    world.lock()
+    assert main(["outdated", "part", "--exit-code", "-q"]) == 0
+    line = "  part@1  v1.2.8 instead of v1.2.5"
+    out = capsys.readouterr().out
+    assert f"Overrides\n{line}\n      until 9999-03-01; CVE-2025-31133" in out
+    assert main(["outdated", "part", "--all", "-q"]) == 0
+    assert "  part@1  v1.2.5  family-source@1 VERSION:1\n" in capsys.readouterr().out
+    world.source(text.replace("9999-03-01", "2001-03-01"))
+    assert main(["outdated", "part", "--exit-code", "-q"]) == 1
+    assert "ended: it was until 2001-03-01; CVE-2025-31133" in capsys.readouterr().out
+    assert main(["outdated", "part", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    refuse_misfit("outdated", answer)
+    (row,) = [each for each in answer["pins"] if each["recipe"] == "part@1"]
+    assert (row["current"], row["origin"]["source"]) == ("v1.2.5", "family-source@1")
+    assert row["instead"] == {
+        "value": "v1.2.8", "because": [*BECAUSE], "while": "v1.2.5", "until": "2001-03-01",
+        "ended": "day",
+    }  # fmt: skip
 
 
 class _Kept(Memo):

@@ -11,9 +11,10 @@ from rvbuild.core.names import PinRef
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.update_policy import Reach, UpdatePolicy, policy_of
 from rvbuild.core.version_listing import VersionTemplate
-from rvbuild.release.literal_pin import LiteralPin, chooser, literal_pins, text_key
+from rvbuild.release.literal_pin import LiteralPin, chooser, file_pins, literal_pins, text_key
 
 HEX = "1" * 40
+INSTEAD = "instead: {value: 1.3, because: [x], while: 1.2}"
 TAGGED = "sources: {s: {git: 'https://e.org/r', tag: '%s'}}\n"
 BARE = f"sources: {{s: {{git: 'https://e.org/r', commit: {HEX}}}}}\n"
 SERIES = f"""kind: source
@@ -34,6 +35,18 @@ ONE: Mapping[str, tuple[str, str, int, str, VersionTemplate | None]] = {
         VersionTemplate(prefix="r-"),
     ),
     "another name": (f"pins:\n  tag: v3\n{TAGGED % '${tag}'}", "tag", 2, "v3", VersionTemplate()),
+    "with another instead": (
+        f"version: {{literal: 1.2, {INSTEAD}}}\n{TAGGED % '${version}'}", "version", 1, "1.2",
+        VersionTemplate(),
+    ),
+    "another name with another instead": (
+        f"pins:\n  tag: {{literal: 1.2, {INSTEAD}}}\n{TAGGED % '${tag}'}", "tag", 2, "1.2",
+        VersionTemplate(),
+    ),
+    "as a mapping": (
+        f"pins: {{literal: {{literal: v3}}}}\n{TAGGED % '${literal}'}", "literal", 1, "v3",
+        VersionTemplate(),
+    ),
     "in the source": (TAGGED % "v1.2", "sources.s.tag", 1, "v1.2", VersionTemplate()),
     "braces": (TAGGED % "$${v}1.2", "sources.s.tag", 1, "$${v}1.2", VersionTemplate()),
     "a bare commit": (
@@ -148,6 +161,29 @@ def test_what_a_series_says_is_stronger_than_what_its_recipe_says():
     two, one = pins_of(k="update: major\n" + SERIES)
     assert two.policy(WEAKEST).reach is Reach.MAJOR
     assert one.policy(WEAKEST).reach is Reach.PATCH
+
+
+def test_what_stands_instead_in_one_series_is_a_pin_of_that_series():
+    """It is the same value of the file."""
+    tagged = (TAGGED % "${version}").replace("{s:", "{a: {from: k}, s:")
+    user = f"version: {{literal: 1.2}}\nbuild: x\n{tagged}"
+    other = f"{{commit: {HEX[:-1]}2, instead: {{pins: {{r/version: {INSTEAD[9:]}}}}}}}"
+    family = SERIES.replace(f"{{commit: {HEX[:-1]}2, update: patch}}", other)
+    pins = [pin for pin in pins_of(k=family, r=user) if pin.recipe.base == "r"]
+    assert {str(pin.ref): pin.instead and pin.instead.value for pin in pins} == {
+        "r/version": None,
+        "r@1/version": "1.3",
+    }
+    assert {pin.key for pin in pins} == {("version", "literal")}
+    assert [chooser(pin.recipe, "s") for pin in pins] == [pin.ref for pin in pins]
+
+
+def test_a_file_has_a_value_once():
+    text = f"version: {{literal: 1.2, {INSTEAD}}}\n{SERIES}".replace(
+        "'${commit}'", "'${commit}', tag: '${version}'"
+    )
+    (two, _) = RecipeTexts({"k": text}).every()
+    assert [pin.part for pin in file_pins(two)].count("version") == 1
 
 
 def test_the_chooser_of_a_derived_version():

@@ -13,9 +13,11 @@ from recipe_texts import RecipeTexts
 from rvbuild.core.candidate import Candidate, Choice, HeldBack, Hold
 from rvbuild.core.component import ComponentChange, Move
 from rvbuild.core.errors import RvbuildError, SourceError, Unreachable
-from rvbuild.core.lock import Lock, LockedSource, PinValue
+from rvbuild.core.go_mod_changes import UpstreamModule
+from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.lock_diff import PinOrigin
-from rvbuild.core.names import PinRef, SourceRef
+from rvbuild.core.names import PinRef, SetRef, SourceRef
+from rvbuild.core.override import Override, OverrideEnd
 from rvbuild.core.pin_status import PinState, PinStatus, Unasked
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.renewal import Renewal
@@ -301,6 +303,101 @@ def test_the_index_of_the_lock_is_told_to_who_asks():
     assert context.earlier is SUITE_LOCK.sources[SourceRef("r", "s", "amd64")]
     with pytest.raises(TypeError, match="nothing is read here"):
         context.read("s", "f")
+
+
+# ---- values instead of upstream's
+
+INSTEAD = "instead: {value: 1.2.9, because: [CVE-1], while: 1.2.3, until: 2027-03-01}"
+SAID = Override(value="1.2.9", because=("CVE-1",), upstream="1.2.3", until="2027-03-01")
+OVERRIDDEN = TAGGED.replace("1.2.3", f"{{literal: 1.2.3, {INSTEAD}}}")
+
+
+def test_a_literal_is_held_against_its_upstream_whatever_stands_instead():
+    """Even if it was never locked."""
+    status = the_status({"e.org/r": tags("v1.2.3", "v1.3.0")}, OVERRIDDEN)
+    assert (status.state, status.current) == (PinState.MOVABLE, "1.2.3")
+    assert status.choice.allowed == Candidate(version="1.3.0", commit=COMMIT)
+    assert status.instead
+    assert (status.instead.value, status.ended_by) == ("1.2.9", None)
+    look, recipes = review(World({}), {"r": OVERRIDDEN})
+    assert not [*look.derived(recipes.every())]
+
+
+ENDS = [
+    ("1.2.3", "2027-03-01", None),
+    ("1.2.3", "2027-03-02", OverrideEnd.DAY),
+    ("1.2.3", "", None),
+    ("1.2.4", "2027-03-01", OverrideEnd.UPSTREAM),
+    ("1.2.4", "2027-03-02", OverrideEnd.UPSTREAM),
+]
+
+
+@pytest.mark.parametrize(("value", "today", "end"), ENDS)
+@pytest.mark.parametrize("is_relocked", [True, False])
+def test_a_derived_pin_has_another_value_instead(
+    value: str, today: str, end: OverrideEnd | None, *, is_relocked: bool
+):
+    """Its value is upstream's, also where the lock is older than what stands instead."""
+    text = f"version: {{from: k, line: 1, file: V, {INSTEAD}}}\nbuild: x\n"
+    recipes = {"k": RELEASED, "r": text}
+    older = PinValue(value=value, spec="x", source="k@1", file="V", line=1)
+    entry = evolve(older, value="1.2.9", upstream=value, instead=SAID) if is_relocked else older
+    look, known = review(World({}), recipes, Lock(pins={PinRef("r@1", "version"): entry}))
+    (status,) = evolve(look, today=today).derived(known.every())
+    assert (str(status.pin), status.current, status.state) == (
+        "r@1/version", value, PinState.DERIVED,
+    )  # fmt: skip
+    assert (status.instead, status.ended_by, status.is_outdated) == (SAID, end, end is not None)
+    assert str(status.decided_by) == "k@1/commit"
+
+
+@pytest.mark.parametrize(("today", "end"), [("2027-03-01", None), ("2027-03-02", OverrideEnd.DAY)])
+def test_what_stands_instead_ends_though_nothing_is_locked(today: str, end: OverrideEnd | None):
+    text = f"version: {{from: k, line: 1, file: V, {INSTEAD}}}\nbuild: x\n"
+    look, known = review(World({}), {"k": RELEASED, "r": text})
+    (status,) = evolve(look, today=today).derived(known.every())
+    assert (status.unasked, status.instead, status.ended_by) == (Unasked.NOT_LOCKED, SAID, end)
+
+
+MODULE = "e.org/lib: {value: v1.3.0, because: [x], while: v1.2.5}"
+USER = f"build: x\ninputs: {{go-modules: {{from: k, packages: [.], instead: {{{MODULE}}}}}}}\n"
+ORIGIN = PinOrigin(source="k@1", revision="", file="go.mod", line=3)
+
+
+@pytest.mark.parametrize(
+    ("version", "origin", "end"),
+    [
+        ("v1.2.5", ORIGIN, None),
+        ("v1.2.6", ORIGIN, OverrideEnd.UPSTREAM),
+        ("", None, None),  # nothing is locked
+    ],
+)
+def test_a_go_module_has_another_instead(
+    version: str, origin: PinOrigin | None, end: OverrideEnd | None
+):
+    """It is told once, however many recipes use the set."""
+    recipes = {"k": RELEASED, "r": USER, "s": USER, "lost": USER.replace("from: k", "from: x")}
+    upstream = UpstreamModule(module="e.org/lib", version=version, file="go.mod", line=3)
+    entry = GoModuleSet(specs=(), modules=(), go_sum="", upstream=(upstream,))
+    sets = {SetRef(SourceRef("k@1", "k")): entry} if version else {}
+    look, known = review(World({}), recipes, Lock(go_modules=sets))
+    readable = [known.recipe("r@1"), known.recipe("s@1"), known.recipe("lost")]
+    (status,) = look.derived(readable)
+    assert status.pin == PinRef("r@1", "e.org/lib")
+    assert (status.current, status.origin, status.ended_by) == (version, origin, end)
+    assert status.unasked is (None if version else Unasked.NOT_LOCKED)
+    assert (status.instead and status.instead.value) == "v1.3.0"
+    assert str(status.place).startswith("r.yaml:2:")
+
+
+def test_a_ladder_of_literals_has_no_origin():
+    text = "version: {first-of: [{literal: 3}, {literal: 3}]}\nbuild: x\n"
+    lock = Lock(pins={PinRef("r", "version"): PinValue(value="3", spec="x")})
+    look, recipes = review(World({}), {"r": text}, lock)
+    (status,) = look.derived(recipes.every())
+    assert (status.state, status.current, status.origin, status.decided_by) == (
+        PinState.DERIVED, "3", None, None,
+    )  # fmt: skip
 
 
 # ---- derived pins
