@@ -58,7 +58,7 @@ class MovedSource:
         there = {path for path in patches if fit.is_there(files[path])}
         upstream = tuple(path for path in patches if path in there and says_upstream(files[path]))
         problems = {
-            path: "what it adds is there already" if path in there else fit.problem(files[path])
+            path: "upstream has it" if path in there else fit.problem(files[path])
             for path in patches
             if path not in upstream
         }

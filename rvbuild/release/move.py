@@ -31,7 +31,7 @@ class PatchVerdict:
 
     Attributes:
         problems: Why one does not apply, by its file.
-        upstream: Those that say that upstream has them, and all of whose lines it has.
+        upstream: Those that say that upstream has them, and which it has.
     """
 
     problems: Mapping[str, str] = field(factory=dict)
