@@ -24,7 +24,7 @@ from rvbuild.recipes_yaml.recipe_series import FACTS, MIN_AGE, PATCHES, RELEASE,
 from rvbuild.recipes_yaml.spelling import Words
 from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
 
-_FOLLOWERS = ("commit", "sha256")
+FOLLOWERS = ("commit", "sha256")
 """Words of a source that are of one version of it, and say nothing of which comes next."""
 
 
@@ -41,8 +41,8 @@ class PatchVerdict:
     upstream: tuple[str, ...] = ()
 
 
-Judge = Callable[[tuple[str, ...]], PatchVerdict]
-"""Looks at patches, by their files beside the recipe."""
+Judge = Callable[[str, tuple[str, ...]], PatchVerdict]
+"""Looks at patches of a recipe, by its name and their files beside it."""
 
 
 def file_of(recipe: str) -> str:
@@ -95,7 +95,7 @@ class PinMove:
     3. ``end-of-support`` stays that of the series; of a new series it is a person's to say, if
        the one that it comes from has it.
     4. ``patches`` stay, but those that upstream has, and say so (``Applied-Upstream``). One that
-       does not apply to the new source is a person's to replace.
+       does not apply to the new source is a person's to replace. Each recipe has its own source.
     5. What the person says stands, whatever these rules would give.
     6. ``instead`` of a new series is a person's to say, if the one that it comes from has it: the
        series of which it is taken as it stands there, or none.
@@ -198,7 +198,7 @@ class PinMove:
         """Where other texts of its sources stand that are of one version; empty: who knows."""
         followers: dict[KeyPath, str] = {}
         for use in pin.uses:
-            for word in _FOLLOWERS:
+            for word in FOLLOWERS:
                 if word == use.word or not source_text(use.spec, word):
                     continue
                 key = text_key(pin.recipe, use.source, word)
@@ -285,7 +285,7 @@ class PinMove:
             return tuple(filter(None, self.said[name].split(",")))
         if not old.patches:
             return ()
-        verdict = PatchVerdict() if prefix else self.judge(old.patches)
+        verdict = self.judge(recipe.base, old.patches)
         for file, problem in verdict.problems.items():
             why = f"patches without {file}, or with another: {problem}"
             self.asks.append(Ask(name=name, where=recipe.at(f"{key}.{PATCHES}.{file}"), why=why))

@@ -34,7 +34,7 @@ def pins_of(text: str) -> tuple[LiteralPin, ...]:
 def begin(text: str, said: Mapping[str, str] | None = None) -> tuple[LiteralPin, PinMove]:
     """The first pin, and a move that has not begun."""
     edits = RecipeEdits({file_of("r"): text.encode()})
-    return pins_of(text)[0], PinMove(edits, said or {}, lambda _: PatchVerdict())
+    return pins_of(text)[0], PinMove(edits, said or {}, lambda *_: PatchVerdict())
 
 
 def text_of(move: PinMove) -> str:

@@ -1,0 +1,182 @@
+"""One move of `update`: whose word counts for each source that a value chooses."""
+
+from __future__ import annotations
+
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from attrs import define
+from workspaces import workspace
+
+from rvbuild.app.choices import Choices
+from rvbuild.app.lock import lock
+from rvbuild.app.session import Session
+from rvbuild.app.update import update
+from rvbuild.app.update_view import UpdateRequest, UpdateView
+from rvbuild.core.errors import LockError, UsageError
+
+VERSIONS = ("1.0", "1.1", "2.0")
+TOOLBOX = """\
+kind: tool
+toolbox: none
+sources: {box: {git: "https://example.invalid/names", tag: v1.0}}
+"""
+REPOSITORIES = ("one", "two", "names")
+
+
+def _git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=n", "-c", "user.email=n@example.invalid")
+    command = ["git", *who, *words]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _repository(folder: Path) -> dict[str, str]:
+    """A repository with a tag for each version; their commits."""
+    folder.mkdir()
+    _git(folder, "init", "-q")
+    commits = {}
+    for version in VERSIONS:
+        (folder / "VERSION").write_text(f"{folder.name} {version}\n")
+        (folder / "NAME").write_text("one\n")
+        (folder / "same").write_text("same\n")
+        _git(folder, "add", ".")
+        _git(folder, "commit", "-q", "-m", version)
+        _git(folder, "tag", f"v{version}")
+        commits[version] = _git(folder, "rev-parse", "HEAD")
+    return commits
+
+
+@define
+class World:
+    """A project with repositories on this machine; no network, no sandbox."""
+
+    folder: Path
+    commits: dict[str, dict[str, str]]
+
+    def recipe(self, name: str, text: str) -> Path:
+        path = self.folder / "recipes" / name / "recipe.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def session(self) -> Session:
+        return Session(workspace(str(self.folder)), lambda _: None, Choices(), today="2026-11-30")
+
+    def lock(self) -> None:
+        with closing(self.session()) as session:
+            result = lock(session, ())
+            result.refuse_failures()
+            result.write()
+
+    def update(self, *names: str, **request: object) -> UpdateView:
+        with closing(self.session()) as session:
+            return update(session, UpdateRequest(names=names, **request))  # type: ignore[arg-type]
+
+    def text(self, view: UpdateView, name: str) -> str:
+        """A recipe as an update leaves it."""
+        return (view.files[f"recipes/{name}/recipe.yaml"][1] or b"").decode()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    folder = tmp_path / "project"
+    (folder / "recipes").mkdir(parents=True)
+    commits = {name: _repository(tmp_path / name) for name in REPOSITORIES}
+    lines = (f"'https://example.invalid/{n}' = '{tmp_path / n}'\n" for n in REPOSITORIES)
+    (folder / "rvbuild.toml").write_text("[mirrors]\n" + "".join(lines))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("rvbuild.app.workspace.shipped_recipes", lambda: str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    for name in ("RVBUILD_STORE", "RVBUILD_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    world = World(folder, commits)
+    world.recipe("base-toolbox", TOOLBOX)
+    return world
+
+
+DERIVED = """\
+kind: source
+version: "1.0"
+pins: {repo: {from: names, line: 1, file: NAME}}
+sources: {r: {git: "https://example.invalid/${repo}", tag: "v${version}"}}
+"""
+NAMES = 'kind: source\nsources: {names: {git: "https://example.invalid/names", tag: v1.0}}\n'
+
+
+def test_a_repository_whose_address_is_derived_is_the_one_that_is_asked(world: World):
+    world.recipe("names", NAMES)
+    world.recipe("r", DERIVED)
+    with pytest.raises(LockError, match="does not have r/repo"):
+        world.update("r", to="2.0")
+    world.lock()
+    view = world.update("r", to="2.0")
+    assert world.text(view, "r") == DERIVED.replace("1.0", "2.0")
+
+
+def _both(one: str, two: str) -> str:
+    return f"""\
+kind: tool
+version: "1.0"
+build: ": > $out/out"
+outputs: {{out: {{path: out}}}}
+sources:
+  a: {{git: "https://example.invalid/one", tag: "v${{version}}", commit: {one}}}
+  b: {{git: "https://example.invalid/two", tag: "v${{version}}", commit: {two}}}
+"""
+
+
+@pytest.mark.parametrize("to", ["2.0", ""])
+def test_each_repository_says_its_own_commit(world: World, to: str):
+    old, new = ([world.commits[name][v] for name in ("one", "two")] for v in ("1.0", "2.0"))
+    text = _both(*old)
+    world.recipe("r", text.replace('"1.0"', '"1.0"\nupdate: major'))
+    world.lock()
+    view = world.update("r", to=to)
+    assert view.failures == ()
+    assert world.text(view, "r").replace("\nupdate: major", "") == _both(*new).replace(
+        '"1.0"', '"2.0"'
+    )
+
+
+FAMILY = """\
+kind: source
+sources: {{{name}: {{git: "https://example.invalid/{repository}", commit: "${{commit}}"}}}}
+per-series:
+  "1": {{commit: {commit}{patches}}}
+"""
+APP = """\
+kind: tool
+version: "1"
+sources: {a: {from: a-source}, b: {from: b-source}}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+
+
+def _patch(old: str, name: str = "VERSION") -> str:
+    return f"Origin: me\n\n--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-{old}\n+other\n"
+
+
+def test_patches_of_each_recipe_are_tried_on_its_own_source(world: World):
+    for name, repository, patches in (
+        ("a-source", "one", ""),
+        ("b-source", "two", ", patches: [old.patch, same.patch]"),
+    ):
+        commit = world.commits[repository]["1.0"]
+        text = FAMILY.format(name=name, repository=repository, commit=commit, patches=patches)
+        folder = world.recipe(name, text).parent
+    (folder / "old.patch").write_text(_patch("two 1.0"))
+    (folder / "same.patch").write_text(_patch("same", "same"))
+    world.recipe("app", APP)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    values = {"b-source.commit": world.commits["two"]["2.0"]}
+    with pytest.raises(UsageError) as caught:
+        world.update("a-source", to="v2.0", series="2", values=values)
+    (detail,) = caught.value.details
+    assert "b-source.patches: patches without old.patch, or with another: VERSION: line 1" in detail
+    values["b-source.patches"] = ""
+    view = world.update("a-source", to="v2.0", series="2", values=values)
+    assert f'"2": {{commit: {values["b-source.commit"]}}}' in world.text(view, "b-source")
