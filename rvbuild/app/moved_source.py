@@ -41,7 +41,7 @@ class MovedSource:
         """A description, with the values that the recipe and the lock say; None: there is none.
 
         Args:
-            value: What the value is to be, that stands outside of the description; None: what it is.
+            value: What the value is to be, which stands beside the description; None: what it is.
             use: The source; None: the one whose upstream is asked.
 
         Raises:

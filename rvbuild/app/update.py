@@ -36,6 +36,7 @@ def update(
         RvbuildError: the recipes that follow from one move cannot be read or locked.
     """
     own_root(session)
+    _refuse_two_series(request)
     if _is_newest(session, request):
         return update_to_newest(session, request, clock())
     if len(request.names) != 1 or request.names[0].startswith("@"):
@@ -43,6 +44,19 @@ def update(
         named = " ".join(request.names) or None
         raise UsageError(msg, where=named, hint="name the recipe that moves")
     return update_to(session, request.names[0], request)
+
+
+def _refuse_two_series(request: UpdateRequest) -> None:
+    """See that no name has another series behind it than the one that is asked for.
+
+    Raises:
+        UsageError: one has.
+    """
+    for name in request.names:
+        series = name.partition("@")[2]
+        if series and request.series not in {"", series}:
+            msg = f"two series are named: {series} and {request.series}"
+            raise UsageError(msg, where=name, hint="name the one that moves")
 
 
 def _is_newest(session: Session, request: UpdateRequest) -> bool:

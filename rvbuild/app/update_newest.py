@@ -212,8 +212,12 @@ class _NewestMoves:
         """What the person says, which is for one pin.
 
         Raises:
-            UsageError: several move.
+            UsageError: several move, or none does, and nothing else says why.
         """
+        edited = [each for each in movable if not each.is_renewal]
+        if self.request.values and not edited and not self._failures:
+            msg = f"nothing moves that takes a value: {', '.join(sorted(self.request.values))}"
+            raise UsageError(msg, hint=advise(Remedy.MOVE_TO))
         if self.request.values and len(movable) > 1:
             msg = "a value is said, and several pins move"
             names = ", ".join(each.pin.address for each in movable)

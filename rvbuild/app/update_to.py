@@ -47,9 +47,6 @@ def update_to(session: Session, name: str, request: UpdateRequest) -> UpdateView
         RvbuildError: the recipes that follow cannot be read or locked.
     """
     base, _, series = name.partition("@")
-    if series and request.series not in {"", series}:
-        msg = f"two series are named: {series} and {request.series}"
-        raise UsageError(msg, where=name, hint="name the one that moves")
     pins = pin_of(session.folder, base)
     refuse_shipped(session, pins)
     return _Move(session, name, evolve(request, series=series or request.series), pins).run()

@@ -16,7 +16,7 @@ from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.update_policy import UpdatePolicy, age_text
 
 _ASKED = "you asked"
-_UPSTREAM = "because it says Applied-Upstream, and the source has its lines"
+_UPSTREAM = "because it says Applied-Upstream, and the source has it"
 
 
 def update_lines(view: UpdateView) -> Iterator[str]:

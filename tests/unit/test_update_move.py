@@ -180,3 +180,30 @@ def test_patches_of_each_recipe_are_tried_on_its_own_source(world: World):
     values["b-source.patches"] = ""
     view = world.update("a-source", to="v2.0", series="2", values=values)
     assert f'"2": {{commit: {values["b-source.commit"]}}}' in world.text(view, "b-source")
+
+
+IN_SERIES = """\
+kind: source
+update: major
+sources: {r: {git: "https://example.invalid/one", tag: "${tag}"}}
+per-series:
+  "2": {tag: v2.0}
+  "1": {tag: v1.0}
+"""
+
+
+@pytest.mark.parametrize("to", ["v1.1", ""])
+@pytest.mark.parametrize("name", ["r@2", "@2"])
+def test_two_series_are_refused_whichever_way_it_moves(world: World, name: str, to: str):
+    world.recipe("r", IN_SERIES)
+    with pytest.raises(UsageError, match="two series are named: 2 and 1"):
+        world.update(name, to=to, series="1")
+
+
+def test_a_value_that_nothing_takes_is_refused_where_nothing_moves(world: World):
+    text = _both(*(world.commits[name]["2.0"] for name in ("one", "two"))).replace("1.0", "2.0")
+    world.recipe("r", text.replace('"2.0"', '"2.0"\nupdate: major'))
+    world.lock()
+    with pytest.raises(UsageError, match="nothing moves that takes a value: a.commit"):
+        world.update("r", values={"a.commit": "1" * 40})
+    assert world.update("r").files == {}
