@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from attrs import define
+from attrs import define, field
 from workspaces import workspace
 
 from rvbuild.app.choices import Choices
@@ -16,6 +16,7 @@ from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.errors import LockError, UsageError
+from rvbuild.core.events import Event, Noticed
 
 VERSIONS = ("1.0", "1.1", "2.0")
 TOOLBOX = """\
@@ -55,6 +56,7 @@ class World:
 
     folder: Path
     commits: dict[str, dict[str, str]]
+    events: list[Event] = field(factory=list)
 
     def recipe(self, name: str, text: str) -> Path:
         path = self.folder / "recipes" / name / "recipe.yaml"
@@ -63,7 +65,9 @@ class World:
         return path
 
     def session(self) -> Session:
-        return Session(workspace(str(self.folder)), lambda _: None, Choices(), today="2026-11-30")
+        return Session(
+            workspace(str(self.folder)), self.events.append, Choices(), today="2026-11-30"
+        )
 
     def lock(self) -> None:
         with closing(self.session()) as session:
@@ -204,6 +208,30 @@ def test_a_value_that_nothing_takes_is_refused_where_nothing_moves(world: World)
     text = _both(*(world.commits[name]["2.0"] for name in ("one", "two"))).replace("1.0", "2.0")
     world.recipe("r", text.replace('"2.0"', '"2.0"\nupdate: major'))
     world.lock()
-    with pytest.raises(UsageError, match="nothing moves that takes a value: a.commit"):
+    with pytest.raises(UsageError, match=r"nothing moves that takes a value: a\.commit"):
         world.update("r", values={"a.commit": "1" * 40})
     assert world.update("r").files == {}
+
+
+COMPILER = """\
+kind: source
+version: {from: a-source, line: 1, file: NAME}
+sources: {c: {git: "https://example.invalid/one", tag: "${version}"}}
+"""
+INSTEAD = """\
+,
+    instead: {pins: {compiler/version: {value: v1.1, because: [CVE-1], while: one}}}"""
+
+
+def test_a_version_that_stays_while_its_source_moves_is_told_with_its_place(world: World):
+    old, new = (world.commits["names"][version] for version in ("1.0", "2.0"))
+    text = FAMILY.format(name="a-source", repository="names", commit=old, patches=INSTEAD)
+    world.recipe("a-source", text)
+    world.recipe("compiler", COMPILER)
+    world.lock()
+    for name, told in (("a-source", 0), ("compiler@1", 1), ("compiler", 1)):
+        world.events.clear()
+        assert world.text(world.update(name, to=new), "a-source") == text.replace(old, new)
+        notes = [e for e in world.events if isinstance(e, Noticed) and "stays" in e.text]
+        assert [each.label for each in notes] == ["compiler@1/version"] * told
+        assert all("recipes/a-source/recipe.yaml:5" in each.text for each in notes)
