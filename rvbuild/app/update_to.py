@@ -167,8 +167,10 @@ class _Move:
             msg = f"to which version is {name} to move?"
             raise UsageError(msg, where=self.name, hint=advise(Remedy.MOVE_TO))
         plain, chief = MovedSource(self.session, pin).described(), pin.chief
-        if plain is None or not plain.has_revisions or chief is None or chief.template is None:
-            return Destination(value=pin.value_for(to))
+        if plain is None or not plain.has_revisions:
+            return Destination(value=pin.value_for(to), tag=pin.tag_for(to))
+        if chief is None or chief.template is None:
+            return Destination(value=to)
         if chief.word != "tag":
             revision = self.session.sources.revision(plain, to)
             return Destination(value=revision.commit, tag=revision.tag, commit=revision.commit)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+import zipfile
 from contextlib import closing
 from pathlib import Path
 
@@ -235,3 +237,40 @@ def test_a_version_that_stays_while_its_source_moves_is_told_with_its_place(worl
         notes = [e for e in world.events if isinstance(e, Noticed) and "stays" in e.text]
         assert [each.label for each in notes] == ["compiler@1/version"] * told
         assert all("recipes/a-source/recipe.yaml:5" in each.text for each in notes)
+
+
+MODULE = """\
+kind: source
+update: major
+sources: {m: {go-module: example.org/m, version: "${module}"}}
+per-series:
+  "1": {module: v1.0.0, release: v1.0.0}
+"""
+
+
+def _publish(folder: Path, version: str) -> None:
+    """Put a version of a module into a proxy that is a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "list").open("a") as names:
+        names.write(f"{version}\n")
+    (folder / f"{version}.mod").write_text("module example.org/m\n")
+    facts = {"Version": version, "Time": "2024-01-01T00:00:00Z"}
+    (folder / f"{version}.info").write_text(json.dumps(facts))
+    with zipfile.ZipFile(folder / f"{version}.zip", "w") as archive:
+        archive.writestr(f"example.org/m@{version}/go.mod", "module example.org/m\n")
+
+
+@pytest.mark.parametrize("to", ["v1.1.0", ""])
+def test_a_release_moves_where_no_repository_has_tags(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+):
+    for version in ("v1.0.0", "v1.1.0"):
+        _publish(tmp_path / "proxy/example.org/m/@v", version)
+    monkeypatch.setenv("GOPROXY", (tmp_path / "proxy").as_uri())
+    for name, value in (("GOENV", "off"), ("GOSUMDB", "off"), ("GONOSUMDB", "*")):
+        monkeypatch.setenv(name, value)
+    world.recipe("m", MODULE)
+    world.lock()
+    view = world.update("m", to=to)
+    assert view.failures == ()
+    assert world.text(view, "m") == MODULE.replace("v1.0.0", "v1.1.0")
