@@ -104,6 +104,7 @@ class _Move:
             steps=plan.steps,
             diff=diff,
             origins=dict.fromkeys(diff.recipes, 0),
+            said=frozenset(name for name, (_, value) in self._sources.items() if value),
             lock=result,
             files=plan.files(),
             project=str(self.session.workspace.project),
