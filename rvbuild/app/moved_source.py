@@ -5,18 +5,24 @@ Knows: how its description gets the value, and its files. Must not know: what is
 
 from __future__ import annotations
 
-from attrs import frozen
+from contextlib import suppress
 
+from attrs import evolve, frozen
+
+from rvbuild.app.pin_scope import LoadedRecipes
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.source_outputs import SourceOutputs
+from rvbuild.core.errors import SourceError
 from rvbuild.core.patch_fit import PatchFit, ReadFile, says_upstream
+from rvbuild.core.pinned import described
 from rvbuild.core.ports.registries import ResolveContext
-from rvbuild.core.recipe import Recipe, substitute_spec, used_names
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import file_at
-from rvbuild.release.literal_pin import LiteralPin
-from rvbuild.release.move import PatchVerdict
+from rvbuild.kinds.declaration import keys
+from rvbuild.release.literal_pin import LiteralPin, PinUse, source_text
+from rvbuild.release.locked_values import LockedValues
+from rvbuild.release.move import FOLLOWERS, PatchVerdict
 
 
 @frozen
@@ -31,25 +37,41 @@ class MovedSource:
     session: Session
     pin: LiteralPin
 
-    def described(self, value: str | None = None) -> SourceSpec | None:
-        """Its description, with the values that the recipe says itself; None: it has none.
+    def described(self, value: str | None = None, use: PinUse | None = None) -> SourceSpec | None:
+        """A description, with the values that the recipe and the lock say; None: there is none.
 
         Args:
-            value: What the value is to be; None: what it is.
-        """
-        chief, recipe = self.pin.chief, self.pin.recipe
-        if chief is None:
-            return None
-        known = self._values(recipe)
-        if value is not None:
-            known[self.pin.variable] = value
-        names = {name: known.get(name, name) for name in used_names(chief.spec)}
-        return substitute_spec(chief.spec, names, recipe.at("sources"))
+            value: What the value is to be, which stands beside the description; None: what it is.
+            use: The source; None: the one whose upstream is asked.
 
-    def _values(self, recipe: Recipe) -> dict[str, str]:
-        pins = {name: pin for name, pin in recipe.all_pins.items() if isinstance(pin, str)}
-        fixed = {"name": recipe.base, "build_arch": self.session.build_arch}
-        return {**fixed, **pins, **recipe.in_series.values}
+        Raises:
+            LockError: it needs a value that is not locked.
+            RecipeError: it needs one that the recipe has not.
+        """
+        use = use or self.pin.chief
+        if use is None:
+            return None
+        pin, build_arch = self.pin, self.session.build_arch
+        values = LockedValues(
+            lock=self.session.known(partly=True),
+            recipes=LoadedRecipes(self.session.folder),
+            build_arch=build_arch,
+        )
+        moved = {} if value is None else {pin.variable: value}
+        spec = described(pin.recipe, use.source, values, build_arch, moved)
+        return spec if value is None else _without_followers(spec, use)
+
+    def others(self, value: str) -> dict[str, str]:
+        """The commits of tags in the other repositories that the value chooses, by source."""
+        commits: dict[str, str] = {}
+        for use in self.pin.uses:
+            spec = None if use == self.pin.chief else self.described(value, use)
+            if spec is None or not spec.has_revisions or not source_text(use.spec, "commit"):
+                continue
+            with suppress(SourceError):  # a person may know it
+                revision = self.session.sources.revision(spec, source_text(spec, use.word))
+                commits[use.source] = revision.commit
+        return commits
 
     def patches(self, value: str, patches: tuple[str, ...]) -> PatchVerdict:
         """What becomes of patches; the source is fetched for that."""
@@ -58,7 +80,7 @@ class MovedSource:
         there = {path for path in patches if fit.is_there(files[path])}
         upstream = tuple(path for path in patches if path in there and says_upstream(files[path]))
         problems = {
-            path: "what it adds is there already" if path in there else fit.problem(files[path])
+            path: "upstream has it" if path in there else fit.problem(files[path])
             for path in patches
             if path not in upstream
         }
@@ -85,3 +107,10 @@ class MovedSource:
             return None if node is None else outputs.read(node.digest)
 
         return read
+
+
+def _without_followers(spec: SourceSpec, use: PinUse) -> SourceSpec:
+    """A description without the words that are of the version from before."""
+    words = set(FOLLOWERS) - {use.word}
+    changes = {each.attribute: "" for each in keys(type(spec)) if each.word in words}
+    return evolve(spec, **changes)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from rvbuild.app.session import Session
 from rvbuild.app.update_newest import update_to_newest
 from rvbuild.app.update_plan import own_root
 from rvbuild.app.update_to import update_to
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.core.errors import UsageError
+from rvbuild.core.errors import RvbuildError, UsageError
+from rvbuild.core.events import Noticed
+from rvbuild.core.recipe import Recipe
 from rvbuild.release.pin_name import pin_of
 
 
@@ -36,6 +39,9 @@ def update(
         RvbuildError: the recipes that follow from one move cannot be read or locked.
     """
     own_root(session)
+    _refuse_two_series(request)
+    for name in request.names:
+        _tell_of_overrides(session, name, request.series)
     if _is_newest(session, request):
         return update_to_newest(session, request, clock())
     if len(request.names) != 1 or request.names[0].startswith("@"):
@@ -43,6 +49,34 @@ def update(
         named = " ".join(request.names) or None
         raise UsageError(msg, where=named, hint="name the recipe that moves")
     return update_to(session, request.names[0], request)
+
+
+def _refuse_two_series(request: UpdateRequest) -> None:
+    """See that no name has another series behind it than the one that is asked for.
+
+    Raises:
+        UsageError: one has.
+    """
+    for name in request.names:
+        series = name.partition("@")[2]
+        if series and request.series not in {"", series}:
+            msg = f"two series are named: {series} and {request.series}"
+            raise UsageError(msg, where=name, hint="name the one that moves")
+
+
+def _tell_of_overrides(session: Session, name: str, series: str) -> None:
+    """Tell where a version stands that does not follow the source which moves in its place."""
+    base, _, behind = name.partition("@")
+    recipes: tuple[Recipe, ...] = ()
+    if base and "/" not in base:
+        with suppress(RvbuildError):  # what looks for the pin says so
+            recipes = session.folder.series.every(base)
+    for recipe in recipes:
+        override = None if isinstance(recipe.version, str) else recipe.version.instead
+        if override and recipe.series == (behind or series or recipe.series):
+            text = f"stays {override.value} instead of upstream's: what moves is its source"
+            note = f"{text}; `instead` stands in {override.where}"
+            session.report(Noticed(f"{recipe.name}/version", note))
 
 
 def _is_newest(session: Session, request: UpdateRequest) -> bool:

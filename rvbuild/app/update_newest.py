@@ -29,6 +29,7 @@ from rvbuild.app.update_plan import (
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import (
+    LockError,
     RecipeError,
     RvbuildError,
     SourceError,
@@ -42,10 +43,10 @@ from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.release.literal_pin import LiteralPin, literal_pins
-from rvbuild.release.move import Destination, PinMove
+from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pins_of
 
-_OF_ONE_PIN = (RecipeError, SourceError, UsageError, VerificationError)
+_OF_ONE_PIN = (LockError, RecipeError, SourceError, UsageError, VerificationError)
 """What may go wrong with the edits of one pin, and says nothing of the others."""
 
 
@@ -211,8 +212,12 @@ class _NewestMoves:
         """What the person says, which is for one pin.
 
         Raises:
-            UsageError: several move.
+            UsageError: several move, or none does, and nothing else says why.
         """
+        edited = [each for each in movable if not each.is_renewal]
+        if self.request.values and not edited and not self._failures:
+            msg = f"nothing moves that takes a value: {', '.join(sorted(self.request.values))}"
+            raise UsageError(msg, hint=advise(Remedy.MOVE_TO))
         if self.request.values and len(movable) > 1:
             msg = "a value is said, and several pins move"
             names = ", ".join(each.pin.address for each in movable)
@@ -227,8 +232,8 @@ class _NewestMoves:
                 renewed.update(self._renewed(each.pin))
                 steps.append(each.step())
                 continue
-            judge = partial(MovedSource(self.session, each.pin).patches, each.to.value)
-            move = PinMove(edits, values, judge)
+            source = MovedSource(self.session, each.pin)
+            move = PinMove(edits, values, partial(_judged, source, each.to.value))
             alone = sum(other.pin.recipe.base == each.pin.recipe.base for other in movable) == 1
             try:
                 edits = self._edited(move, each, _name(each.pin) if alone else each.pin.address)
@@ -244,8 +249,10 @@ class _NewestMoves:
         Raises:
             UsageError: something has to be said.
             RecipeError: the recipe cannot be edited.
+            LockError: its source needs a value that is not locked.
         """
-        move.present(movable.pin, movable.to)
+        others = MovedSource(self.session, movable.pin).others(movable.to.value)
+        move.present(movable.pin, evolve(movable.to, others=others))
         refuse_asks(move, str(movable.pin.ref), advise(Remedy.MOVE_ALONE.of(name)))
         edited_recipes(self.session, move.edits)
         return move.edits
@@ -318,6 +325,11 @@ def _movable(pins: Iterable[LiteralPin], statuses: Iterable[PinStatus]) -> Itera
             tag = allowed.version if pin.is_commit else pin.tag_for(allowed.version)
             value = allowed.commit if pin.is_commit else allowed.version
             yield _Movable(pin, status, Destination(value=value, tag=tag, commit=allowed.commit))
+
+
+def _judged(source: MovedSource, value: str, recipe: str, patches: tuple[str, ...]) -> PatchVerdict:
+    del recipe  # it is that of the pin
+    return source.patches(value, patches)
 
 
 def _itself(recipes: RecipeCollection, name: str) -> set[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 from attrs import define, evolve, field
 
@@ -48,9 +47,6 @@ def update_to(session: Session, name: str, request: UpdateRequest) -> UpdateView
         RvbuildError: the recipes that follow cannot be read or locked.
     """
     base, _, series = name.partition("@")
-    if series and request.series not in {"", series}:
-        msg = f"two series are named: {series} and {request.series}"
-        raise UsageError(msg, where=name, hint="name the one that moves")
     pins = pin_of(session.folder, base)
     refuse_shipped(session, pins)
     return _Move(session, name, evolve(request, series=series or request.series), pins).run()
@@ -72,6 +68,7 @@ class _Move:
     request: UpdateRequest
     pins: Sequence[LiteralPin]
     created: dict[str, bytes] = field(factory=dict, init=False)
+    _sources: dict[str, tuple[MovedSource, str]] = field(factory=dict, init=False)
 
     def run(self) -> UpdateView:
         request = self.request
@@ -79,6 +76,7 @@ class _Move:
             return self._locked(*self._dropped())
         pin = self._pin()
         to = self._destination(pin, request.to)
+        to = evolve(to, others=MovedSource(self.session, pin).others(to.value))
         move = self._moved(pin, to)
         refuse_asks(move, self.name)
         former, series = pin.series or request.former, request.series or pin.series
@@ -106,6 +104,7 @@ class _Move:
             steps=plan.steps,
             diff=diff,
             origins=dict.fromkeys(diff.recipes, 0),
+            said=frozenset(name for name, (_, value) in self._sources.items() if value),
             lock=result,
             files=plan.files(),
             project=str(self.session.workspace.project),
@@ -169,8 +168,10 @@ class _Move:
             msg = f"to which version is {name} to move?"
             raise UsageError(msg, where=self.name, hint=advise(Remedy.MOVE_TO))
         plain, chief = MovedSource(self.session, pin).described(), pin.chief
-        if plain is None or not plain.has_revisions or chief is None or chief.template is None:
-            return Destination(value=pin.value_for(to))
+        if plain is None or not plain.has_revisions:
+            return Destination(value=pin.value_for(to), tag=pin.tag_for(to))
+        if chief is None or chief.template is None:
+            return Destination(value=to)
         if chief.word != "tag":
             revision = self.session.sources.revision(plain, to)
             return Destination(value=revision.commit, tag=revision.tag, commit=revision.commit)
@@ -194,8 +195,8 @@ class _Move:
 
     def _moved(self, pin: LiteralPin, to: Destination) -> PinMove:
         series = self.request.series
-        judge = partial(MovedSource(self.session, pin).patches, to.value)
-        move = PinMove(no_edits(self.session), self.request.values, judge)
+        self._sources[pin.recipe.base] = MovedSource(self.session, pin), to.value
+        move = PinMove(no_edits(self.session), self.request.values, self._judged)
         if series in {"", pin.series}:
             move.present(pin, to)
         elif not pin.series:
@@ -206,6 +207,14 @@ class _Move:
             move.new_series(pin, series, to)
             self._family(move, pin, series)
         return move
+
+    def _judged(self, recipe: str, patches: tuple[str, ...]) -> PatchVerdict:
+        """What becomes of patches at the source that their recipe moves to."""
+        if recipe not in self._sources:
+            untried = "nobody knows the source that it is for"
+            return PatchVerdict(problems=dict.fromkeys(patches, untried))
+        source, value = self._sources[recipe]
+        return source.patches(value, patches) if value else PatchVerdict()
 
     def _default_series(self, series: str) -> None:
         """Let names alone mean what they meant, if nothing says yet what they mean."""
@@ -224,6 +233,9 @@ class _Move:
             resolved = {}
             if said and former:
                 resolved = {former.variable: self._destination(former, said).value}
+            if former:  # without a value, that is asked for first
+                value = resolved.get(former.variable, "")
+                self._sources[recipe.name] = MovedSource(self.session, former), value
             move.other_series(recipe, series, pin.series, resolved)
 
     def _dropped(self) -> tuple[PinMove, PinStep]:
@@ -240,7 +252,7 @@ class _Move:
             raise UsageError(msg, where=request.series or recipe.base, hint=there)
         own = own_root(self.session).names()
         family = family_with(self.session.folder, recipe.base, request.series)
-        move = PinMove(no_edits(self.session), {}, lambda _: PatchVerdict())
+        move = PinMove(no_edits(self.session), {}, lambda *_: PatchVerdict())
         move.without_series([each for each in family if each.name in own], request.series)
         return move, PinStep(
             pin=pin.ref,

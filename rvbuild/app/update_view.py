@@ -18,7 +18,7 @@ from rvbuild.core.lock import Lock
 from rvbuild.core.lock_diff import LockDiff, compare_locks
 from rvbuild.core.names import RecipeName
 from rvbuild.core.pin_status import PinStatus
-from rvbuild.core.pin_step import PinStep
+from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.side import Side
 from rvbuild.core.source import Source
 from rvbuild.files.journal import NewContent
@@ -64,6 +64,7 @@ class UpdateView:
         shipped: How many pins stay because they are of recipes that came with rvbuild.
         diff: What differs of pins, sources and sets; without the name of a series that is new.
         origins: The number of the step that a recipe of the difference follows, by its name there.
+        said: Recipes without a step whose new values a person says, without their series.
         lock: The lock; None if nothing moves.
         files: Changed recipe files, by their paths in the project.
         failures: What went wrong with pins that stay therefore.
@@ -76,6 +77,7 @@ class UpdateView:
     shipped: int = 0
     diff: LockDiff = _NO_DIFFERENCE
     origins: Mapping[str, int] = field(factory=dict)
+    said: frozenset[str] = frozenset()
     lock: LockResult | None = None
     files: Mapping[str, FileChange] = field(factory=dict)
     failures: tuple[Exception, ...] = ()
@@ -97,6 +99,13 @@ class UpdateView:
         if at is None or RecipeName.parse(recipe).base != self.steps[at].recipe:
             return None
         return self.steps[at]
+
+    def cause(self, recipe: str) -> StepCause | None:
+        """Why a source of a recipe of the difference changes; None: it follows others."""
+        step = self.own_step(recipe)
+        if step is None and RecipeName.parse(recipe).base in self.said:
+            return StepCause.ASKED
+        return step.cause if step else None
 
     def write(self) -> None:
         """Write recipes and lock, together or not at all.

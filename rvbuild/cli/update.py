@@ -134,5 +134,5 @@ def _cause(view: UpdateView, recipe: str, *, is_derived: bool = False) -> str:
     """Why something of a recipe changes."""
     if is_derived:
         return "derived"
-    step = view.own_step(recipe)
-    return step.cause.value if step else "follows"
+    cause = view.cause(recipe)
+    return cause.value if cause else "follows"

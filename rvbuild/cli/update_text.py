@@ -16,7 +16,7 @@ from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.update_policy import UpdatePolicy, age_text
 
 _ASKED = "you asked"
-_UPSTREAM = "because it says Applied-Upstream, and the source has its lines"
+_UPSTREAM = "because it says Applied-Upstream, and the source has it"
 
 
 def update_lines(view: UpdateView) -> Iterator[str]:
@@ -157,10 +157,10 @@ def _sources(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
 
 
 def _source(view: UpdateView, change: SourceChange) -> DiffLine:
-    line, step = source_line(change), view.own_step(change.source.recipe)
-    verb = "moves" if step else "follows"
+    line, cause = source_line(change), view.cause(change.source.recipe)
+    verb = "moves" if cause else "follows"
     reason = f"{change.source.recipe} {verb}" if line.old else ""
-    if step and step.cause is StepCause.ASKED:
+    if cause is StepCause.ASKED:
         reason = _ASKED
     note = "; ".join(filter(None, (f"because {reason}" if reason else "", line.note)))
     return DiffLine(line.subject, line.old, line.new, note, line.mark)

@@ -2,6 +2,11 @@
 
 Knows: hunks, as GNU patch places them without fuzz: one may have moved. Must not know: recipes,
 sources, who asks. Where this says that a patch applies, GNU patch still has the last word.
+
+A patch is there already if it can be taken back, as with ``patch -R``. A hunk that only adds lines
+may have others around it by now (fuzz). One that takes lines away is there only if all that it
+leaves stands as it says, and what it takes away stands nowhere so: to leave out a patch that
+upstream lacks is worse than to ask.
 """
 
 from __future__ import annotations
@@ -9,6 +14,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from attrs import define, field, frozen
 
@@ -20,13 +26,16 @@ ReadFile = Callable[[str], bytes | None]
 
 _RANGE = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _NOTHING = "/dev/null"
+_FUZZ = 2
+"""How many lines at each end of a hunk may be others; GNU patch's own number."""
 
 
 @frozen
 class _Hunk:
     """Where lines stood, and what they become.
 
-    ``lead`` and ``tail`` count the lines before and behind the change that stay.
+    ``lead`` and ``tail`` count the lines before and behind the change that stay; ``removes`` says
+    that lines go.
     """
 
     line: int
@@ -34,11 +43,25 @@ class _Hunk:
     new: tuple[str, ...]
     lead: int
     tail: int
+    removes: bool
 
     @property
     def begin(self) -> int:
         """How many lines stood before it."""
         return self.line - 1 if self.old else self.line
+
+    def back(self, fuzz: int) -> _Hunk:
+        """What takes it back, with as many lines less at its longer end, as GNU patch has it."""
+        longer = max(self.lead, self.tail)
+        head, foot = (min(each, max(0, fuzz + each - longer)) for each in (self.lead, self.tail))
+        return _Hunk(
+            line=self.line,
+            old=self.new[head : len(self.new) - foot],
+            new=self.old[head : len(self.old) - foot],
+            lead=self.lead - head,
+            tail=self.tail - foot,
+            removes=True,
+        )
 
 
 @frozen
@@ -79,13 +102,19 @@ class PatchFit:
         return ""
 
     def is_there(self, patch: bytes) -> bool:
-        """Whether the files have each line already that a patch adds to them, and it adds some."""
-        added: list[bool] = []
-        for each in _files(patch.decode(errors="surrogateescape").split("\n")):
-            lines = set(self._lines(each.path) or [])
-            new = (line for hunk in each.hunks for line in hunk.new if line not in hunk.old)
-            added += [line in lines for line in new]
-        return bool(added) and all(added)
+        """Whether the files have already what a patch makes of them."""
+        files = [*_files(patch.decode(errors="surrogateescape").split("\n"))]
+        return any(each.hunks for each in files) and all(map(self._is_there, files))
+
+    def _is_there(self, patch: _FilePatch) -> bool:
+        lines = self._lines(patch.path)
+        if lines is None:
+            return not any(hunk.new for hunk in patch.hunks)
+        try:
+            _refuse_absent(lines, patch.hunks)
+        except LookupError:
+            return False
+        return True
 
     def _lines(self, path: str) -> list[str] | None:
         if path in self._changed:
@@ -113,6 +142,30 @@ def _applied(lines: Sequence[str], hunks: Iterable[_Hunk]) -> list[str]:
         done += [*lines[at:begin], *hunk.new]
         at = begin + len(hunk.old)
     return [*done, *lines[at:]]
+
+
+def _refuse_absent(lines: Sequence[str], hunks: Iterable[_Hunk]) -> None:
+    """See that lines have all that hunks make of them, one below the other.
+
+    Raises:
+        LookupError: one is not there; with the number of its first line.
+    """
+    at = 0
+    for hunk in hunks:
+        if hunk.removes and _fits(lines, hunk, 0):
+            raise LookupError(hunk.line)
+        backward = map(hunk.back, range(1 if hunk.removes else _FUZZ + 1))
+        there = next((each for each in backward if each.old and _fits(lines, each, at)), None)
+        if there is None:
+            raise LookupError(hunk.line)
+        at = _place(lines, there, at, hunk.begin) + len(there.old)
+
+
+def _fits(lines: Sequence[str], hunk: _Hunk, first: int) -> bool:
+    with suppress(LookupError):
+        _place(lines, hunk, first, hunk.begin)
+        return True
+    return False
 
 
 def _place(lines: Sequence[str], hunk: _Hunk, first: int, guess: int) -> int:
@@ -176,4 +229,5 @@ def _hunk(line: int, lines: Sequence[str]) -> _Hunk:
         new=tuple(each[1:] for each in lines if each[:1] != "-"),
         lead=len(kinds) - len(kinds.lstrip(" ")),
         tail=len(kinds) - len(kinds.rstrip(" ")),
+        removes="-" in kinds,
     )

@@ -104,10 +104,17 @@ def _lent(owner: Recipe, where: Place | None) -> str:
     raise RecipeError(msg, where=where, hint=hint)
 
 
-def described(recipe: Recipe, name: str, pinned: Pinned, build_arch: str) -> SourceSpec:
-    """A source's description with every ``${…}`` replaced."""
+def described(
+    recipe: Recipe,
+    name: str,
+    pinned: Pinned,
+    build_arch: str,
+    others: Mapping[str, str] | None = None,
+) -> SourceSpec:
+    """A source's description with every ``${…}`` replaced; ``others`` go before the pinned ones."""
     use = recipe.sources[name]
     fixed = {"name": recipe.base, "build_arch": build_arch, **recipe.in_series.values}
+    fixed |= others or {}
     values = Values(recipe, pinned, fixed)
     _refuse_empty(recipe, used_names(use.spec), values, use.where)
     return substitute_spec(use.spec, values, use.where)

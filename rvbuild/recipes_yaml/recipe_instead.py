@@ -14,6 +14,7 @@ from rvbuild.core.names import AnyRef, PinRef, SetRef
 from rvbuild.core.override import Override, SeriesOverrides
 from rvbuild.recipes_yaml.document import Node
 from rvbuild.recipes_yaml.fields import Fields
+from rvbuild.recipes_yaml.spelling import Words
 
 KEY = "instead"
 _LIKE = "value: v1.2.8, because: [CVE-2025-31133], while: v1.2.5"
@@ -43,6 +44,26 @@ def series_overrides(fields: Fields) -> SeriesOverrides:
         pins=dict(_pins(pins)) if pins else {},
         modules=dict(_sets(sets)) if sets else {},
     )
+
+
+def overrides_words(overrides: SeriesOverrides) -> Words:
+    """What `series_overrides` reads."""
+    pins = {str(ref): _words(each) for ref, each in overrides.pins.items()}
+    sets = {
+        str(ref): {module: _words(each) for module, each in modules.items()}
+        for ref, modules in overrides.modules.items()
+    }
+    return {key: words for key, words in (("pins", pins), ("go-modules", sets)) if words}
+
+
+def _words(override: Override) -> Words:
+    until = {"until": override.until} if override.until else {}
+    return {
+        "value": override.value,
+        "because": override.because,
+        "while": override.upstream,
+        **until,
+    }
 
 
 def is_day(text: str) -> bool:

@@ -16,7 +16,9 @@ from rvbuild.recipes_yaml.recipe_instead import KEY as INSTEAD
 from rvbuild.recipes_yaml.recipe_instead import is_day, series_overrides
 from rvbuild.recipes_yaml.recipe_names import NAME, refuse_no_variables
 
-FACTS = ("release", "end-of-support", "patches", INSTEAD, "update", "min-age")
+RELEASE, SUPPORT, PATCHES = "release", "end-of-support", "patches"
+UPDATE, MIN_AGE = "update", "min-age"
+FACTS = (RELEASE, SUPPORT, PATCHES, INSTEAD, UPDATE, MIN_AGE)
 """Keys of a series that are no variables."""
 
 _ALWAYS = {"name", "build_arch"}

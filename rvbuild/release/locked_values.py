@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import LockError
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource
 from rvbuild.core.names import PinRef, SourceRef
@@ -65,4 +66,5 @@ class LockedValues:
         raise TypeError(msg)
 
     def _lacks(self, ref: PinRef | SourceRef) -> LockError:
-        return LockError(f"{self.lock.file} does not have {ref}")
+        msg = f"{self.lock.file or 'the lock'} does not have {ref}"
+        return LockError(msg, hint=advise(Remedy.LOCK))

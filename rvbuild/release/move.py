@@ -9,19 +9,22 @@ from collections.abc import Callable, Iterable, Mapping
 
 from attrs import define, field, frozen
 
+from rvbuild.core.errors import UsageError
+from rvbuild.core.override import SeriesOverrides
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe, SeriesValues
 from rvbuild.recipes_yaml.entry_splice import position
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
+from rvbuild.recipes_yaml.recipe_instead import KEY as INSTEAD
+from rvbuild.recipes_yaml.recipe_instead import overrides_words
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
 from rvbuild.recipes_yaml.recipe_names import RESERVED
 from rvbuild.recipes_yaml.recipe_root import RECIPE_FILE
-from rvbuild.recipes_yaml.recipe_series import FACTS
+from rvbuild.recipes_yaml.recipe_series import FACTS, MIN_AGE, PATCHES, RELEASE, SUPPORT, UPDATE
 from rvbuild.recipes_yaml.spelling import Words
 from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
 
-RELEASE, SUPPORT, PATCHES, _, UPDATE, MIN_AGE = FACTS
-_FOLLOWERS = ("commit", "sha256")
+FOLLOWERS = ("commit", "sha256")
 """Words of a source that are of one version of it, and say nothing of which comes next."""
 
 
@@ -31,15 +34,15 @@ class PatchVerdict:
 
     Attributes:
         problems: Why one does not apply, by its file.
-        upstream: Those that say that upstream has them, and all of whose lines it has.
+        upstream: Those that say that upstream has them, and which it has.
     """
 
     problems: Mapping[str, str] = field(factory=dict)
     upstream: tuple[str, ...] = ()
 
 
-Judge = Callable[[tuple[str, ...]], PatchVerdict]
-"""Looks at patches, by their files beside the recipe."""
+Judge = Callable[[str, tuple[str, ...]], PatchVerdict]
+"""Looks at patches of a recipe, by its name and their files beside it."""
 
 
 def file_of(recipe: str) -> str:
@@ -71,11 +74,13 @@ class Destination:
         value: The new value.
         tag: The upstream's tag, if that is what was named.
         commit: The commit that it is, where upstream is a repository.
+        others: The commits of the other sources that the value chooses, by source, where known.
     """
 
     value: str
     tag: str = ""
     commit: str = ""
+    others: Mapping[str, str] = field(factory=dict)
 
 
 @define
@@ -90,8 +95,10 @@ class PinMove:
     3. ``end-of-support`` stays that of the series; of a new series it is a person's to say, if
        the one that it comes from has it.
     4. ``patches`` stay, but those that upstream has, and say so (``Applied-Upstream``). One that
-       does not apply to the new source is a person's to replace.
+       does not apply to the new source is a person's to replace. Each recipe has its own source.
     5. What the person says stands, whatever these rules would give.
+    6. ``instead`` of a new series is a person's to say, if the one that it comes from has it: the
+       series of which it is taken as it stands there, or none.
 
     Attributes:
         edits: The files, with what was changed so far.
@@ -128,7 +135,11 @@ class PinMove:
     def new_series(self, pin: LiteralPin, series: str, to: Destination) -> None:
         """Put a series beside that of a value, from which it comes."""
         followers = self._followers(pin, to)
-        known = {key[-1]: value for key, value in followers.items() if key[0] != "sources"}
+        known = {
+            key[-1]: self._said(key[-1], value)
+            for key, value in followers.items()
+            if key[0] != "sources"
+        }
         resolved = {**known, pin.variable: to.value}
         self._add_series(pin.recipe, series, pin.series, "", resolved, to)
 
@@ -143,7 +154,9 @@ class PinMove:
             former: The one that it comes from.
             resolved: What the person's words mean, by variable.
         """
-        self._add_series(recipe, series, former, f"{recipe.base}.", resolved, Destination(value=""))
+        prefix = f"{recipe.base}."
+        self.taken |= {prefix + name for name in resolved}
+        self._add_series(recipe, series, former, prefix, resolved, Destination(value=""))
 
     def first_series(self, pin: LiteralPin, series: str, former: str, to: Destination) -> None:
         """Let a recipe without series have some: the new one, and if it gets a name the present.
@@ -185,17 +198,19 @@ class PinMove:
         """Where other texts of its sources stand that are of one version; empty: who knows."""
         followers: dict[KeyPath, str] = {}
         for use in pin.uses:
-            for word in _FOLLOWERS:
+            for word in FOLLOWERS:
                 if word == use.word or not source_text(use.spec, word):
                     continue
                 key = text_key(pin.recipe, use.source, word)
                 if key is not None and key != pin.key:
-                    followers[key] = to.commit if word == "commit" else ""
+                    known = to.commit if use == pin.chief else to.others.get(use.source, "")
+                    followers[key] = followers.get(key) or (known if word == "commit" else "")
         return followers
 
     def _follow(self, pin: LiteralPin, key: KeyPath, value: str, to: Destination) -> None:
         """Change what is of one version, to what is known or a person says."""
         recipe, name = pin.recipe, _follower_name(pin, key)
+        value = self._said(name, value)
         if not value:
             of = pin.series if key[0] == "per-series" else to.value
             value = self._say(name, recipe.at(".".join(key)), f"the {key[-1]} of {of}") or ""
@@ -222,7 +237,6 @@ class PinMove:
         where = recipe.at(f"per-series.{former}")
         words: dict[str, Words] = {}
         for name, text in old.values.items():
-            self.taken.add(prefix + name)
             known = resolved.get(name)
             why = f"the {name} of {series} ({former} has {text})"
             words[name] = known or self._say(prefix + name, where, why) or text
@@ -254,6 +268,7 @@ class PinMove:
             RELEASE: self._said(prefix + RELEASE, release),
             SUPPORT: self._said(prefix + SUPPORT, support),
             PATCHES: self._patches(recipe, old, key, prefix),
+            INSTEAD: self._instead(recipe, former, series, prefix) if former else {},
             UPDATE: self._said(prefix + UPDATE, old.update),
             MIN_AGE: self._said(prefix + MIN_AGE, old.min_age),
         }
@@ -270,12 +285,34 @@ class PinMove:
             return tuple(filter(None, self.said[name].split(",")))
         if not old.patches:
             return ()
-        verdict = PatchVerdict() if prefix else self.judge(old.patches)
+        verdict = self.judge(recipe.base, old.patches)
         for file, problem in verdict.problems.items():
             why = f"patches without {file}, or with another: {problem}"
             self.asks.append(Ask(name=name, where=recipe.at(f"{key}.{PATCHES}.{file}"), why=why))
         self.left_out += verdict.upstream
         return tuple(each for each in old.patches if each not in verdict.upstream)
+
+    def _instead(self, recipe: Recipe, former: str, series: str, prefix: str) -> Words:
+        """What a new series has instead of upstream's values: that of a series, or nothing.
+
+        Raises:
+            UsageError: the recipe has no series of the name that the person says.
+        """
+        overrides = recipe.per_series[former].instead
+        name = prefix + INSTEAD
+        if name not in self.said and not overrides.places:
+            return {}
+        why = (
+            f"what {series} has instead of upstream's values: empty for nothing, or the series "
+            f"that has the same ({former}: {_overrides_text(overrides)})"
+        )
+        chosen = self._say(name, recipe.at(f"per-series.{former}.{INSTEAD}"), why)
+        if not chosen:
+            return {}
+        if chosen not in recipe.per_series:
+            msg = f"{recipe.base} has no series {chosen!r} whose {INSTEAD!r} could be taken"
+            raise UsageError(msg, where=name, hint=f"it has {', '.join(recipe.per_series)}")
+        return overrides_words(recipe.per_series[chosen].instead)
 
     def _fact(self, file: str, path: KeyPath, old: Words | None, new: Words | None) -> None:
         if old == new:
@@ -295,6 +332,21 @@ def _facts(series: SeriesValues) -> dict[str, Words]:
         UPDATE: series.update, MIN_AGE: series.min_age,
     }  # fmt: skip
     return {name: words for name, words in facts.items() if words}
+
+
+def _overrides_text(overrides: SeriesOverrides) -> str:
+    """Each override with its reasons: ``runc/version v1.2.8 while v1.2.5, because CVE-1``."""
+    pins = {str(ref): each for ref, each in overrides.pins.items()}
+    modules = {
+        f"{ref} {module}": each
+        for ref, of_set in overrides.modules.items()
+        for module, each in of_set.items()
+    }
+    return "; ".join(
+        f"{name} {each.value} while {each.upstream}, because {', '.join(each.because)}"
+        + (f", until {each.until}" if each.until else "")
+        for name, each in (pins | modules).items()
+    )
 
 
 def _follower_name(pin: LiteralPin, key: KeyPath) -> str:

@@ -197,6 +197,8 @@ def test_it_is_told_for_people_for_requests_and_for_programs(family: World, upst
         "recipes/charts-source/recipe.yaml",
         "recipes/family-source/recipe.yaml",
     ]
+    because = {each["source"]: each["because"] for each in document["sources"]}
+    assert because["charts-source/tree"] == "asked"
     pins = {each["recipe"]: each for each in document["pins"]}
     assert (pins["compiler"]["old"], pins["compiler"]["new"]) == ("1.0", "2.0")
     assert pins["compiler"]["because"] == "derived"

@@ -76,19 +76,52 @@ def test_one_patch_may_have_a_file_twice_and_others_beside_it():
     assert problem({"d/f": FILE, "g": "c\n"}, data) == "g: line 1"
 
 
-@pytest.mark.parametrize(
-    ("text", "data", "there"),
-    [
-        (CHANGED, patch(FILE, CHANGED), True),
-        (FILE, patch(FILE, CHANGED), False),
-        ("line ten\n", patch(FILE, CHANGED), True),
-        (FILE, patch(CHANGED, CHANGED.replace("line 2\n", "")), False),
-        (FILE, b"--- a/d/f", False),
-    ],
-)
-def test_whether_the_lines_are_there(text: str, data: bytes, *, there: bool):
-    """A patch that only takes lines away has none."""
-    assert PatchFit(lambda _: text.encode()).is_there(data) == there
+CALLS = "a\nb\nc\nunsafe();\nd\ne\nf\n"
+CHECKS = CALLS.replace("unsafe", "check")
+WITHOUT = CALLS.replace("unsafe();\n", "")
+K3S = "x\nargs {\n  config\n  kube\n}\ny\n"
+K3S_PATCH = b"--- a/d/f\n+++ b/d/f\n@@ -2,3 +2,4 @@\n args {\n+  port: 0\n   config\n   kube\n"
+THERE: dict[str, tuple[str | None, bytes, bool]] = {
+    "applied": (CHANGED, patch(FILE, CHANGED), True),
+    "applied and moved": ("x\n" + CHANGED, patch(FILE, CHANGED), True),
+    "not applied": (FILE, patch(FILE, CHANGED), False),
+    "the line alone": ("line ten\n", patch(FILE, CHANGED), False),
+    "elsewhere, and applies": (CALLS + "check();\n", patch(CALLS, CHECKS, context=1), False),
+    "elsewhere, and what goes has other lines around it": (
+        CALLS.replace("c\n", "C\n") + "check();\n",
+        patch(CALLS, CHECKS, context=1),
+        False,
+    ),
+    "once of two": (CALLS + CHECKS, patch(CALLS, CHECKS), False),
+    "a removal": (WITHOUT, patch(CALLS, WITHOUT), True),
+    "no removal": (CALLS, patch(CALLS, WITHOUT), False),
+    "a removal with nothing around it": (WITHOUT, patch(CALLS, WITHOUT, context=0), False),
+    "a file that went": (None, patch(FILE, ""), True),
+    "a file that did not go": (FILE, patch(FILE, ""), False),
+    "a new file": (FILE, patch("", FILE), True),
+    "another new file": (FILE + "more\n", patch("", FILE + "other\n"), False),
+    "no new file": (None, patch("", FILE), False),
+    "no file": (None, patch(FILE, CHANGED), False),
+    "an addition where nothing else is the same": (
+        K3S.replace("  kube\n", "  kube\n  # why\n  port: 0\n"),
+        K3S_PATCH,
+        True,
+    ),
+    "an addition that is not there": (K3S, K3S_PATCH, False),
+    "two additions, and one of them twice": (
+        "x\n" + FILE,
+        patch(FILE, "x\n" + FILE + "x\n"),
+        False,
+    ),
+    "no hunk": (FILE, b"--- a/d/f", False),
+    "no hunk of a file": (FILE, b"--- a/d/f\n+++ b/d/f\n", False),
+}
+
+
+@pytest.mark.parametrize("name", THERE)
+def test_whether_upstream_has_it(name: str):
+    text, data, there = THERE[name]
+    assert PatchFit(lambda _: None if text is None else text.encode()).is_there(data) == there
 
 
 def test_what_a_patch_says_of_upstream():
@@ -111,6 +144,25 @@ def test_gnu_patch_says_the_same(tmp_path: Path, seed: int):
     ran = subprocess.run(words, cwd=tmp_path, input=data, capture_output=True, check=False)
     if b"@@" in data:
         assert (problem({"d/f": text}, data) == "") == (ran.returncode == 0), ran.stdout.decode()
+
+
+@pytest.mark.skipif(shutil.which("patch") is None, reason="GNU patch is not here")
+@pytest.mark.parametrize("seed", range(60))
+def test_gnu_patch_takes_back_what_is_there(tmp_path: Path, seed: int):
+    """And a patch that was applied, to a file that may have changed elsewhere, is there."""
+    chance = Random(seed)  # noqa: S311 - an example, no secret
+    lines = [f"line {number}\n" for number in range(chance.randint(1, 30))]
+    new = _edited(chance, lines)
+    data = patch("".join(lines), new, context=chance.randint(1, 3))
+    text = "first\n" * chance.randint(0, 2) + new if chance.random() < 0.7 else "".join(lines)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/f").write_text(text)
+    words = ["patch", "-p1", "-R", "--batch", "--force", "--dry-run", "--reject-file=-"]
+    ran = subprocess.run(words, cwd=tmp_path, input=data, capture_output=True, check=False)
+    fit = PatchFit(lambda _: text.encode())
+    if b"@@" in data:
+        assert not fit.is_there(data) or ran.returncode == 0, ran.stdout.decode()
+        assert fit.is_there(data) or text != new
 
 
 def _edited(chance: Random, lines: list[str]) -> str:

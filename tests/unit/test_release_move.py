@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from attrs import evolve
 
+from rvbuild.core.errors import UsageError
+from rvbuild.core.override import SeriesOverrides
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
@@ -31,7 +34,7 @@ def pins_of(text: str) -> tuple[LiteralPin, ...]:
 def begin(text: str, said: Mapping[str, str] | None = None) -> tuple[LiteralPin, PinMove]:
     """The first pin, and a move that has not begun."""
     edits = RecipeEdits({file_of("r"): text.encode()})
-    return pins_of(text)[0], PinMove(edits, said or {}, lambda _: PatchVerdict())
+    return pins_of(text)[0], PinMove(edits, said or {}, lambda *_: PatchVerdict())
 
 
 def text_of(move: PinMove) -> str:
@@ -157,3 +160,111 @@ per-series:
     pin, move = begin(text, {"host": "e.net"})
     move.present(pin, TO)
     assert text_of(move) == text.replace(ONE, TWO).replace("e.org}", "e.net}")
+
+
+# ---- values instead of upstream's
+
+OVERRIDES = f"""kind: source
+sources: {{k: {{git: 'https://e.org/k', commit: '${{commit}}'}}}}
+per-series:
+  "1":
+    commit: {ONE}
+    instead:
+      pins:
+        runc/version:
+          value: "1.2"
+          because: [CVE-1, CVE-2]
+          while: "1.1"
+          until: 2031-01-01
+      go-modules:
+        k/k:
+          golang.org/x/net: {{value: v0.38.0, because: [CVE-3], while: v0.26.0}}
+"""
+
+
+def test_what_a_new_series_has_instead_is_a_persons_to_say():
+    pin, move = begin(OVERRIDES)
+    move.new_series(pin, "2", TO)
+    (ask,) = move.asks
+    assert (ask.name, ask.where.line) == ("instead", 6)
+    for word in (
+        "runc/version 1.2 while 1.1, because CVE-1, CVE-2, until 2031-01-01",
+        "k/k golang.org/x/net v0.38.0 while v0.26.0, because CVE-3",
+    ):
+        assert word in ask.why
+    pin, move = begin(OVERRIDES)
+    move.other_series(pin.recipe, "2", "1", {"commit": TWO})
+    assert [each.name for each in move.asks] == ["r.instead"]
+
+
+@pytest.mark.parametrize("is_other", [False, True])
+def test_it_has_that_of_a_series_or_nothing(*, is_other: bool):
+    for said in ("1", ""):
+        pin, move = begin(OVERRIDES, {"r.instead" if is_other else "instead": said})
+        if is_other:
+            move.other_series(pin.recipe, "2", "1", {"commit": TWO})
+        else:
+            move.new_series(pin, "2", TO)
+        (recipe,) = [each.recipe for each in pins_of(text_of(move)) if each.series == "2"]
+        old = pin.recipe.in_series.instead
+        assert recipe.in_series.instead == (old if said else SeriesOverrides())
+
+
+def test_a_new_series_may_have_the_overrides_of_another():
+    text = OVERRIDES + f'  "0": {{commit: {THREE}}}\n'
+    former = next(each for each in pins_of(text) if each.series == "0")
+    _, move = begin(text, {"instead": "1"})
+    move.new_series(former, "3", TO)
+    assert text_of(move).count("CVE-3") == 2
+    _, move = begin(text, {"instead": "9"})
+    with pytest.raises(UsageError, match="r has no series '9' whose"):
+        move.new_series(former, "3", TO)
+
+
+def test_without_overrides_nothing_is_asked():
+    pin, move = begin(SERIES)
+    move.new_series(pin, "2", TO)
+    assert "instead" not in text_of(move)
+
+
+# ---- several sources of one version
+
+BOTH = f"""version: "1.0"
+build: x
+sources:
+  a: {{git: 'https://e.org/a', tag: 'v${{version}}', commit: {ONE}}}
+  b: {{git: 'https://e.org/b', tag: 'v${{version}}', commit: {TWO}}}
+"""
+FOUR = "4" * 40
+
+
+def test_each_repository_has_its_own_commit():
+    to = Destination(value="2.0", tag="v2.0", commit=THREE, others={"b": FOUR})
+    pin, move = begin(BOTH)
+    move.present(pin, to)
+    new = BOTH.replace("1.0", "2.0").replace(ONE, THREE).replace(TWO, FOUR)
+    assert text_of(move) == new
+
+
+def test_one_that_nobody_knows_is_asked_for_and_one_that_is_said_stands():
+    to = Destination(value="2.0", tag="v2.0", commit=THREE)
+    pin, move = begin(BOTH)
+    move.present(pin, to)
+    assert [each.name for each in move.asks] == ["b.commit"]
+    pin, move = begin(BOTH, {"a.commit": TWO, "b.commit": FOUR})
+    move.present(pin, evolve(to, others={"b": THREE}))
+    assert text_of(move) == BOTH.replace("1.0", "2.0").replace(TWO, FOUR).replace(ONE, TWO)
+
+
+def test_what_is_said_stands_in_a_new_series():
+    text = f"""kind: source
+sources: {{r: {{git: 'https://e.org/r', tag: '${{tag}}', commit: '${{commit}}'}}}}
+per-series:
+  "1": {{tag: v1.0, commit: {ONE}}}
+"""
+    pin, move = begin(text, {"commit": THREE})
+    move.new_series(pin, "2", Destination(value="v2.0", tag="v2.0", commit=TWO))
+    assert f'"2": {{tag: v2.0, commit: {THREE}}}' in text_of(move)
+    pin, move = begin(text, {"tag": "v3.0"})
+    move.new_series(pin, "2", Destination(value="v2.0", tag="v2.0", commit=TWO))
+    assert move.vain == ["tag"]

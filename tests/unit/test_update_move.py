@@ -1,0 +1,276 @@
+"""One move of `update`: whose word counts for each source that a value chooses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from attrs import define, field
+from workspaces import workspace
+
+from rvbuild.app.choices import Choices
+from rvbuild.app.lock import lock
+from rvbuild.app.session import Session
+from rvbuild.app.update import update
+from rvbuild.app.update_view import UpdateRequest, UpdateView
+from rvbuild.core.errors import LockError, UsageError
+from rvbuild.core.events import Event, Noticed
+
+VERSIONS = ("1.0", "1.1", "2.0")
+TOOLBOX = """\
+kind: tool
+toolbox: none
+sources: {box: {git: "https://example.invalid/names", tag: v1.0}}
+"""
+REPOSITORIES = ("one", "two", "names")
+
+
+def _git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=n", "-c", "user.email=n@example.invalid")
+    command = ["git", *who, *words]
+    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _repository(folder: Path) -> dict[str, str]:
+    """A repository with a tag for each version; their commits."""
+    folder.mkdir()
+    _git(folder, "init", "-q")
+    commits = {}
+    for version in VERSIONS:
+        (folder / "VERSION").write_text(f"{folder.name} {version}\n")
+        (folder / "NAME").write_text("one\n")
+        (folder / "same").write_text("same\n")
+        _git(folder, "add", ".")
+        _git(folder, "commit", "-q", "-m", version)
+        _git(folder, "tag", f"v{version}")
+        commits[version] = _git(folder, "rev-parse", "HEAD")
+    return commits
+
+
+@define
+class World:
+    """A project with repositories on this machine; no network, no sandbox."""
+
+    folder: Path
+    commits: dict[str, dict[str, str]]
+    events: list[Event] = field(factory=list)
+
+    def recipe(self, name: str, text: str) -> Path:
+        path = self.folder / "recipes" / name / "recipe.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def session(self) -> Session:
+        return Session(
+            workspace(str(self.folder)), self.events.append, Choices(), today="2026-11-30"
+        )
+
+    def lock(self) -> None:
+        with closing(self.session()) as session:
+            result = lock(session, ())
+            result.refuse_failures()
+            result.write()
+
+    def update(self, *names: str, **request: object) -> UpdateView:
+        with closing(self.session()) as session:
+            return update(session, UpdateRequest(names=names, **request))  # type: ignore[arg-type]
+
+    def text(self, view: UpdateView, name: str) -> str:
+        """A recipe as an update leaves it."""
+        return (view.files[f"recipes/{name}/recipe.yaml"][1] or b"").decode()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    folder = tmp_path / "project"
+    (folder / "recipes").mkdir(parents=True)
+    commits = {name: _repository(tmp_path / name) for name in REPOSITORIES}
+    lines = (f"'https://example.invalid/{n}' = '{tmp_path / n}'\n" for n in REPOSITORIES)
+    (folder / "rvbuild.toml").write_text("[mirrors]\n" + "".join(lines))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("rvbuild.app.workspace.shipped_recipes", lambda: str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    for name in ("RVBUILD_STORE", "RVBUILD_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    world = World(folder, commits)
+    world.recipe("base-toolbox", TOOLBOX)
+    return world
+
+
+DERIVED = """\
+kind: source
+version: "1.0"
+pins: {repo: {from: names, line: 1, file: NAME}}
+sources: {r: {git: "https://example.invalid/${repo}", tag: "v${version}"}}
+"""
+NAMES = 'kind: source\nsources: {names: {git: "https://example.invalid/names", tag: v1.0}}\n'
+
+
+def test_a_repository_whose_address_is_derived_is_the_one_that_is_asked(world: World):
+    world.recipe("names", NAMES)
+    world.recipe("r", DERIVED)
+    with pytest.raises(LockError, match="does not have r/repo"):
+        world.update("r", to="2.0")
+    world.lock()
+    view = world.update("r", to="2.0")
+    assert world.text(view, "r") == DERIVED.replace("1.0", "2.0")
+
+
+def _both(one: str, two: str) -> str:
+    return f"""\
+kind: tool
+version: "1.0"
+build: ": > $out/out"
+outputs: {{out: {{path: out}}}}
+sources:
+  a: {{git: "https://example.invalid/one", tag: "v${{version}}", commit: {one}}}
+  b: {{git: "https://example.invalid/two", tag: "v${{version}}", commit: {two}}}
+"""
+
+
+@pytest.mark.parametrize("to", ["2.0", ""])
+def test_each_repository_says_its_own_commit(world: World, to: str):
+    old, new = ([world.commits[name][v] for name in ("one", "two")] for v in ("1.0", "2.0"))
+    text = _both(*old)
+    world.recipe("r", text.replace('"1.0"', '"1.0"\nupdate: major'))
+    world.lock()
+    view = world.update("r", to=to)
+    assert view.failures == ()
+    assert world.text(view, "r").replace("\nupdate: major", "") == _both(*new).replace(
+        '"1.0"', '"2.0"'
+    )
+
+
+FAMILY = """\
+kind: source
+sources: {{{name}: {{git: "https://example.invalid/{repository}", commit: "${{commit}}"}}}}
+per-series:
+  "1": {{commit: {commit}{patches}}}
+"""
+APP = """\
+kind: tool
+version: "1"
+sources: {a: {from: a-source}, b: {from: b-source}}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+
+
+def _patch(old: str, name: str = "VERSION") -> str:
+    return f"Origin: me\n\n--- a/{name}\n+++ b/{name}\n@@ -1 +1 @@\n-{old}\n+other\n"
+
+
+def test_patches_of_each_recipe_are_tried_on_its_own_source(world: World):
+    for name, repository, patches in (
+        ("a-source", "one", ""),
+        ("b-source", "two", ", patches: [old.patch, same.patch]"),
+    ):
+        commit = world.commits[repository]["1.0"]
+        text = FAMILY.format(name=name, repository=repository, commit=commit, patches=patches)
+        folder = world.recipe(name, text).parent
+    (folder / "old.patch").write_text(_patch("two 1.0"))
+    (folder / "same.patch").write_text(_patch("same", "same"))
+    world.recipe("app", APP)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    values = {"b-source.commit": world.commits["two"]["2.0"]}
+    with pytest.raises(UsageError) as caught:
+        world.update("a-source", to="v2.0", series="2", values=values)
+    (detail,) = caught.value.details
+    assert "b-source.patches: patches without old.patch, or with another: VERSION: line 1" in detail
+    values["b-source.patches"] = ""
+    view = world.update("a-source", to="v2.0", series="2", values=values)
+    assert f'"2": {{commit: {values["b-source.commit"]}}}' in world.text(view, "b-source")
+
+
+IN_SERIES = """\
+kind: source
+update: major
+sources: {r: {git: "https://example.invalid/one", tag: "${tag}"}}
+per-series:
+  "2": {tag: v2.0}
+  "1": {tag: v1.0}
+"""
+
+
+@pytest.mark.parametrize("to", ["v1.1", ""])
+@pytest.mark.parametrize("name", ["r@2", "@2"])
+def test_two_series_are_refused_whichever_way_it_moves(world: World, name: str, to: str):
+    world.recipe("r", IN_SERIES)
+    with pytest.raises(UsageError, match="two series are named: 2 and 1"):
+        world.update(name, to=to, series="1")
+
+
+def test_a_value_that_nothing_takes_is_refused_where_nothing_moves(world: World):
+    text = _both(*(world.commits[name]["2.0"] for name in ("one", "two"))).replace("1.0", "2.0")
+    world.recipe("r", text.replace('"2.0"', '"2.0"\nupdate: major'))
+    world.lock()
+    with pytest.raises(UsageError, match=r"nothing moves that takes a value: a\.commit"):
+        world.update("r", values={"a.commit": "1" * 40})
+    assert world.update("r").files == {}
+
+
+COMPILER = """\
+kind: source
+version: {from: a-source, line: 1, file: NAME}
+sources: {c: {git: "https://example.invalid/one", tag: "${version}"}}
+"""
+INSTEAD = """\
+,
+    instead: {pins: {compiler/version: {value: v1.1, because: [CVE-1], while: one}}}"""
+
+
+def test_a_version_that_stays_while_its_source_moves_is_told_with_its_place(world: World):
+    old, new = (world.commits["names"][version] for version in ("1.0", "2.0"))
+    text = FAMILY.format(name="a-source", repository="names", commit=old, patches=INSTEAD)
+    world.recipe("a-source", text)
+    world.recipe("compiler", COMPILER)
+    world.lock()
+    for name, told in (("a-source", 0), ("compiler@1", 1), ("compiler", 1)):
+        world.events.clear()
+        assert world.text(world.update(name, to=new), "a-source") == text.replace(old, new)
+        notes = [e for e in world.events if isinstance(e, Noticed) and "stays" in e.text]
+        assert [each.label for each in notes] == ["compiler@1/version"] * told
+        assert all("recipes/a-source/recipe.yaml:5" in each.text for each in notes)
+
+
+MODULE = """\
+kind: source
+update: major
+sources: {m: {go-module: example.org/m, version: "${module}"}}
+per-series:
+  "1": {module: v1.0.0, release: v1.0.0}
+"""
+
+
+def _publish(folder: Path, version: str) -> None:
+    """Put a version of a module into a proxy that is a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "list").open("a") as names:
+        names.write(f"{version}\n")
+    (folder / f"{version}.mod").write_text("module example.org/m\n")
+    facts = {"Version": version, "Time": "2024-01-01T00:00:00Z"}
+    (folder / f"{version}.info").write_text(json.dumps(facts))
+    with zipfile.ZipFile(folder / f"{version}.zip", "w") as archive:
+        archive.writestr(f"example.org/m@{version}/go.mod", "module example.org/m\n")
+
+
+@pytest.mark.parametrize("to", ["v1.1.0", ""])
+def test_a_release_moves_where_no_repository_has_tags(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, to: str
+):
+    for version in ("v1.0.0", "v1.1.0"):
+        _publish(tmp_path / "proxy/example.org/m/@v", version)
+    monkeypatch.setenv("GOPROXY", (tmp_path / "proxy").as_uri())
+    for name, value in (("GOENV", "off"), ("GOSUMDB", "off"), ("GONOSUMDB", "*")):
+        monkeypatch.setenv(name, value)
+    world.recipe("m", MODULE)
+    world.lock()
+    view = world.update("m", to=to)
+    assert view.failures == ()
+    assert world.text(view, "m") == MODULE.replace("v1.0.0", "v1.1.0")
