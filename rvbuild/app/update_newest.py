@@ -42,7 +42,7 @@ from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
-from rvbuild.release.literal_pin import LiteralPin, literal_pins
+from rvbuild.release.literal_pin import LiteralPin, literal_pins, tag_for
 from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pins_of
 
@@ -322,7 +322,7 @@ def _movable(pins: Iterable[LiteralPin], statuses: Iterable[PinStatus]) -> Itera
     for pin, status in zip(pins, statuses, strict=True):
         allowed = status.choice.allowed
         if allowed is not None:
-            tag = allowed.version if pin.is_commit else pin.tag_for(allowed.version)
+            tag = allowed.version if pin.is_commit else tag_for(pin, allowed.version)
             value = allowed.commit if pin.is_commit else allowed.version
             yield _Movable(pin, status, Destination(value=value, tag=tag, commit=allowed.commit))
 

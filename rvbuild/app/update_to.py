@@ -28,7 +28,7 @@ from rvbuild.core.pin_step import PinStep
 from rvbuild.core.spec import SourceSpec
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.family import family_lacking, family_with
-from rvbuild.release.literal_pin import LiteralPin
+from rvbuild.release.literal_pin import LiteralPin, tag_for, value_for
 from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pin_of
 
@@ -169,13 +169,13 @@ class _Move:
             raise UsageError(msg, where=self.name, hint=advise(Remedy.MOVE_TO))
         plain, chief = MovedSource(self.session, pin).described(), pin.chief
         if plain is None or not plain.has_revisions:
-            return Destination(value=pin.value_for(to), tag=pin.tag_for(to))
+            return Destination(value=value_for(pin, to), tag=tag_for(pin, to))
         if chief is None or chief.template is None:
             return Destination(value=to)
         if chief.word != "tag":
             revision = self.session.sources.revision(plain, to)
             return Destination(value=revision.commit, tag=revision.tag, commit=revision.commit)
-        tag = pin.tag_for(to)
+        tag = tag_for(pin, to)
         try:
             commit = self.session.sources.revision(plain, tag).commit
         except SourceError as error:
@@ -184,7 +184,7 @@ class _Move:
                 hint = f"name a tag, or say `commit` in its place: {pin.place}"
                 raise UsageError(msg, where=to, hint=hint) from error
             raise
-        return Destination(value=pin.value_for(tag), tag=tag, commit=commit)
+        return Destination(value=value_for(pin, tag), tag=tag, commit=commit)
 
     def _is_commit(self, spec: SourceSpec, name: str) -> bool:
         with suppress(SourceError, UsageError):

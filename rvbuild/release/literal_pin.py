@@ -130,24 +130,27 @@ class LiteralPin:
     def _is_of_series(self) -> bool:
         return self.key[0] == "per-series"
 
-    def policy(self, otherwise: UpdatePolicy) -> UpdatePolicy:
-        """What may be taken; a bare commit does not move because of what holds for all pins."""
-        weakest = evolve(otherwise, reach=Reach.NONE) if self.is_commit else otherwise
-        recipe, series = self.recipe, self.recipe.in_series
-        policy = policy_of(recipe.update, recipe.min_age, otherwise=weakest)
-        if not self._is_of_series:
-            return policy
-        return policy_of(series.update, series.min_age, otherwise=policy)
 
-    def value_for(self, word: str) -> str:
-        """The value that a person means: of ``v${version}``, v1.2 and 1.2 are 1.2."""
-        template = self.chief.template if self.chief else None
-        return (template.value_of(word) if template else None) or word
+def pin_policy(pin: LiteralPin, otherwise: UpdatePolicy) -> UpdatePolicy:
+    """What may be taken; a bare commit does not move because of what holds for all pins."""
+    weakest = evolve(otherwise, reach=Reach.NONE) if pin.is_commit else otherwise
+    recipe, series = pin.recipe, pin.recipe.in_series
+    policy = policy_of(recipe.update, recipe.min_age, otherwise=weakest)
+    if not pin.series:
+        return policy
+    return policy_of(series.update, series.min_age, otherwise=policy)
 
-    def tag_for(self, word: str) -> str:
-        """What upstream calls it: where a tag is ``v${version}``, 1.2 is v1.2, and so is v1.2."""
-        template = self.chief.template if self.chief else None
-        return template.spelled(self.value_for(word)) if template else word
+
+def value_for(pin: LiteralPin, word: str) -> str:
+    """The value that a person means: of ``v${version}``, v1.2 and 1.2 are 1.2."""
+    template = pin.chief.template if pin.chief else None
+    return (template.value_of(word) if template else None) or word
+
+
+def tag_for(pin: LiteralPin, word: str) -> str:
+    """What upstream calls it: where a tag is ``v${version}``, 1.2 is v1.2, and so is v1.2."""
+    template = pin.chief.template if pin.chief else None
+    return template.spelled(value_for(pin, word)) if template else word
 
 
 def literal_pins(recipes: Iterable[Recipe]) -> Iterator[LiteralPin]:

@@ -32,7 +32,7 @@ from rvbuild.core.spec_text import spec_text
 from rvbuild.core.update_policy import Reach, UpdatePolicy
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.table import kind_of
-from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser, is_literal
+from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser, is_literal, pin_policy
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.upstreams import FAULTS, Upstreams
 
@@ -72,7 +72,7 @@ class PinReview:
             current=pin.value,
             state=PinState.UNASKED,
             kind=chief.spec.answer.kind if chief else "",
-            policy=pin.policy(self.policy),
+            policy=pin_policy(pin, self.policy),
             unasked=Unasked.NO_LISTING,
         )
         row = self._overridden(row, pin.instead)
@@ -132,7 +132,7 @@ class PinReview:
         choice = choose(
             pin.value,
             listing,
-            pin.policy(self.policy),
+            pin_policy(pin, self.policy),
             self.now,
             template=chief.template,
             others=others,
@@ -144,7 +144,7 @@ class PinReview:
     def _commit(self, row: PinStatus, pin: LiteralPin, listing: VersionListing) -> PinStatus:
         """A bare commit: by the name of its release, or of a tag, and behind a branch."""
         behind, label = listing.behind(pin.value), _label(pin, listing)
-        choice = choose(label, listing, pin.policy(self.policy), self.now) if label else None
+        choice = choose(label, listing, pin_policy(pin, self.policy), self.now) if label else None
         row = evolve(row, label=label, behind=behind, choice=choice or Choice())
         if choice is None and behind is None:
             return evolve(row, unasked=Unasked.NO_ORDER)
@@ -162,7 +162,7 @@ class PinReview:
         packages = compare_components(old, new)
         candidate = Candidate(version=renewal.name)
         choice = Choice(allowed=candidate) if packages else Choice()
-        if packages and pin.policy(self.policy).reach is Reach.NONE:
+        if packages and pin_policy(pin, self.policy).reach is Reach.NONE:
             choice = Choice(held=HeldBack(candidate=candidate, hold=Hold.POLICY))
         return evolve(
             row,

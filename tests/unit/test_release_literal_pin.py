@@ -11,7 +11,16 @@ from rvbuild.core.names import PinRef
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.update_policy import Reach, UpdatePolicy, policy_of
 from rvbuild.core.version_listing import VersionTemplate
-from rvbuild.release.literal_pin import LiteralPin, chooser, file_pins, literal_pins, text_key
+from rvbuild.release.literal_pin import (
+    LiteralPin,
+    chooser,
+    file_pins,
+    literal_pins,
+    pin_policy,
+    tag_for,
+    text_key,
+    value_for,
+)
 
 HEX = "1" * 40
 INSTEAD = "instead: {value: 1.3, because: [x], while: 1.2}"
@@ -154,13 +163,13 @@ POLICIES = [
 @pytest.mark.parametrize(("text", "policy"), POLICIES)
 def test_what_a_recipe_says_is_stronger_than_what_holds_for_all(text: str, policy: UpdatePolicy):
     (pin,) = pins_of(r=text)
-    assert pin.policy(WEAKEST) == policy
+    assert pin_policy(pin, WEAKEST) == policy
 
 
 def test_what_a_series_says_is_stronger_than_what_its_recipe_says():
     two, one = pins_of(k="update: major\n" + SERIES)
-    assert two.policy(WEAKEST).reach is Reach.MAJOR
-    assert one.policy(WEAKEST).reach is Reach.PATCH
+    assert pin_policy(two, WEAKEST).reach is Reach.MAJOR
+    assert pin_policy(one, WEAKEST).reach is Reach.PATCH
 
 
 def test_what_stands_instead_in_one_series_is_a_pin_of_that_series():
@@ -206,7 +215,7 @@ def test_a_word_is_known_with_and_without_what_stands_beside_the_version(
     tag: str, word: str, value: str, spelled: str
 ):
     (pin,) = pins_of(r=f"version: 1.2\n{TAGGED % tag}")
-    assert (pin.value_for(word), pin.tag_for(word)) == (value, spelled)
+    assert (value_for(pin, word), tag_for(pin, word)) == (value, spelled)
 
 
 def test_where_the_other_texts_of_a_source_stand():
