@@ -39,7 +39,7 @@ def update(
         RvbuildError: the recipes that follow from one move cannot be read or locked.
     """
     own_root(session)
-    _refuse_two_series(request)
+    _refuse_vain_series(request)
     for name in request.names:
         _tell_of_overrides(session, name, request.series)
     if _is_newest(session, request):
@@ -51,17 +51,25 @@ def update(
     return update_to(session, request.names[0], request)
 
 
-def _refuse_two_series(request: UpdateRequest) -> None:
-    """See that no name has another series behind it than the one that is asked for.
+def _refuse_vain_series(request: UpdateRequest) -> None:
+    """See that one series at most is named for each name, and what a new one comes from with it.
 
     Raises:
-        UsageError: one has.
+        UsageError: a name has another series behind it than the one that is asked for, or an
+            empty one; or nobody says which new series comes from the former one.
     """
     for name in request.names:
-        series = name.partition("@")[2]
+        _, at, series = name.partition("@")
+        if at and not series:
+            msg = "no series stands behind the @"
+            raise UsageError(msg, where=name, hint="name one, or leave the @ out")
         if series and request.series not in {"", series}:
             msg = f"two series are named: {series} and {request.series}"
             raise UsageError(msg, where=name, hint="name the one that moves")
+        if request.former and not (series or request.series):
+            msg = f"a new series would come from {request.former}, and none is named"
+            hint = f"name the new one, or {name}@{request.former} to move that"
+            raise UsageError(msg, where=name, hint=hint)
 
 
 def _tell_of_overrides(session: Session, name: str, series: str) -> None:

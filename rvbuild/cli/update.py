@@ -29,9 +29,9 @@ def update_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
     """`rvbuild update [NAME… | NAME --to REF]`."""
     request = UpdateRequest(
         names=tuple(arguments.names),
-        to=arguments.to or "",
-        series=arguments.series or "",
-        former=getattr(arguments, "from") or "",
+        to=_word(arguments, "to"),
+        series=_word(arguments, "series"),
+        former=_word(arguments, "from"),
         values=_values(arguments.set),
         drop=arguments.drop,
     )
@@ -42,6 +42,19 @@ def update_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
     _write(arguments, view)
     view.refuse_failures()
     return 0
+
+
+def _word(arguments: argparse.Namespace, name: str) -> str:
+    """What an option says; empty without it.
+
+    Raises:
+        UsageError: it says nothing, as where a variable is not set.
+    """
+    word = getattr(arguments, name)
+    if word == "":
+        msg = f"--{name} says nothing"
+        raise UsageError(msg, hint="give it a value, or leave it out")
+    return word or ""
 
 
 def _values(words: Iterable[str]) -> dict[str, str]:
