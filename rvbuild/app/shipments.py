@@ -74,11 +74,14 @@ class Packer:
     _made: dict[tuple[str, Digest | None], Realisation | None] = field(factory=dict)
 
     def target(self, target: Target) -> TargetShipment | Unfit:
-        """A target, its checks, and every step below that was made."""
+        """A target, its checks, and every step below that was made.
+
+        What running a check needs is below, too: whoever changes the target runs its checks anew.
+        """
         goal, checks = self.linked.results[target], self.linked.checks[target]
         if self._realisation(goal) is None:
             return self._unfit(target, goal)
-        below = list(self._below(goal))
+        below = [each for each in self._below(goal, *checks) if each not in checks]
         results = map(self.result, below)
         return TargetShipment(
             target=str(target),
@@ -105,9 +108,9 @@ class Packer:
         made = {each: self._realisation(each) for each in checks}
         return {self.linked.derivations[c].label: each for c, each in made.items() if each}
 
-    def _below(self, goal: str) -> Iterator[str]:
-        """The goal and all derivations below it, each once, without recursion."""
-        stack, seen = [goal], {goal}
+    def _below(self, *goals: str) -> Iterator[str]:
+        """Goals and all derivations below them, each once, without recursion."""
+        stack, seen = [*goals], {*goals}
         while stack:
             digest = stack.pop()
             yield digest
