@@ -1,4 +1,4 @@
-"""What is brought to others says how long all below it took."""
+"""What is brought to others: all below a target, and how long that took."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from workspaces import workspace
 
 from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer
+from rvbuild.caches.shipment import TargetShipment
 from rvbuild.core.derivation import Derivation, Step
 from rvbuild.core.digest import Digest
 from rvbuild.core.events import silent
+from rvbuild.core.graph import Target
 from rvbuild.core.link import Linked
 from rvbuild.core.realisation import Realisation
 
@@ -69,3 +71,22 @@ def test_all_below_counts_once(tmp_path: Path, seed: int):
         taken = {places[each] for each in below(known, digest)}
         assert shipment.closure_milliseconds == sum(1 << at for at in taken)
     assert len(lookup.asked) == len(set(lookup.asked))
+
+
+def test_what_a_check_needs_is_below_its_target(tmp_path: Path):
+    """Whoever changes the target runs the check anew, and has what it needs of the same record."""
+    shop = Workshop(str(tmp_path))
+    base, emulator = shop.step("base", "say 1"), shop.step("emulator", "say 2")
+    app = shop.step("app", "say 3", base)
+    check = shop.step("check of app", "say 4", app, emulator, tries=app.digest)
+    known = {each.digest: each for each in (base, emulator, app, check)}
+    target = Target("app", "riscv64")
+    packer = Packer(
+        Session(workspace(str(tmp_path)), silent),
+        Linked(derivations=known, results={target: app.digest}, checks={target: (check.digest,)}),
+        Made({digest: at for at, digest in enumerate(known)}),
+    )
+    shipment = packer.target(target)
+    assert isinstance(shipment, TargetShipment)
+    assert {each.label for each in shipment.results} == {"base", "emulator", "app"}
+    assert len(shipment.derivations) == len(known)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -75,7 +75,7 @@ def test_packs_take_shape_where_it_is_said(tmp_path: Path, place: CachePlace):
 class FullDisk:
     """Blobs of a store whose disk, or that of a pack, is full."""
 
-    def read(self, _blob: Digest) -> bytes:
+    def read_each(self, _blobs: Iterable[Digest]) -> Iterator[bytes]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
