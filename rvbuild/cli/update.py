@@ -79,7 +79,9 @@ def _write(arguments: argparse.Namespace, view: UpdateView) -> None:
         lines = markdown_lines(update_title(view), update_sections(view))
         sys.stdout.writelines(f"{line}\n" for line in lines)
     else:
-        sys.stdout.writelines(f"{printable_line(line)}\n" for line in update_lines(view))
+        sys.stdout.writelines(
+            f"{printable_line(line)}\n" for line in update_lines(view, dry_run=arguments.dry_run)
+        )
 
 
 def _document(view: UpdateView, *, written: bool) -> dict[str, object]:

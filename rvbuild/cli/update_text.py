@@ -28,13 +28,13 @@ _ASKED = "you asked"
 _UPSTREAM = "because it says Applied-Upstream, and the source has it"
 
 
-def update_lines(view: UpdateView) -> Iterator[str]:
-    """The lines for a terminal."""
+def update_lines(view: UpdateView, *, dry_run: bool = False) -> Iterator[str]:
+    """The lines for a terminal; of a dry run, that no file was written."""
     if view.steps and not view.is_change:
         yield f"{view.steps[0].recipe}: nothing is to be changed"
     elif view.steps:
         yield from _step_lines(view)
-        yield from sorted(view.files)
+        yield from (f"{path}: not written" if dry_run else path for path in sorted(view.files))
     else:
         yield "nothing to move"
     yield from _rest(view)

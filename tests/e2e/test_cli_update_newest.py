@@ -349,6 +349,8 @@ def test_an_upstream_that_gives_no_answer(project: Project):
     assert told.startswith("family-source@1: ")
     text = silent.update("--offline", "--dry-run", "--markdown").out
     assert "### Not asked\n\n- `module` `v1.2.3` (`offline`)\n" in text
+    told = project.update("lib", "--dry-run").out
+    assert "\nrecipes/lib/recipe.yaml: not written\n" in told
     silent.update("module", "--offline", code=4).said("this run is offline", "module/version")
     shutil.rmtree(proxy)
     text = project.update("--dry-run", "--markdown", code=4).out
