@@ -220,8 +220,9 @@ class _Move:
         if pin.chief is None or value_for(pin, tag) != pin.value:
             return
         ref = SourceRef(pin.recipe.name, pin.chief.source)
-        source = self.session.known(partly=True).sources.get(ref)
-        locked = getattr(source, "commit", "")
+        entry = self.session.known(partly=True).sources.get(ref)
+        commits = [getattr(part, "commit", "") for part in entry.parts] if entry else []
+        locked = next(iter(commits), "")
         if locked and locked != commit and self.request.series in {"", pin.series}:
             msg = f"upstream moved the tag {tag}: it names another commit than the lock has"
             details = (f"upstream: {commit}", f"the lock: {locked}")
