@@ -26,7 +26,7 @@ from rvbuild.app.update_plan import (
     refuse_asks,
     refuse_shipped,
 )
-from rvbuild.app.update_view import UpdateRequest, UpdateView
+from rvbuild.app.update_view import StayedPin, UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import (
     LockError,
@@ -35,6 +35,7 @@ from rvbuild.core.errors import (
     SourceError,
     UsageError,
     VerificationError,
+    single_failures,
 )
 from rvbuild.core.names import RecipeName, SourceRef
 from rvbuild.core.pin_status import PinStatus, Unasked
@@ -116,6 +117,7 @@ class _NewestMoves:
     now: float
     _failures: list[Exception] = field(factory=list, init=False)
     _broken: list[RvbuildError] = field(factory=list, init=False)
+    _stayed: list[StayedPin] = field(factory=list, init=False)
     _shipped: int = field(default=0, init=False)
 
     def run(self) -> UpdateView:
@@ -125,6 +127,7 @@ class _NewestMoves:
         movable = [*_movable(pins, statuses)]
         plan, result = self._locked(movable, self._values(movable))
         view = UpdateView(
+            stayed=tuple({stay.step.pin: stay for stay in self._stayed}.values()),
             held=tuple(status for status in statuses if status.choice.held),
             unasked=tuple(status for status in statuses if status.unasked),
             shipped=self._shipped,
@@ -239,6 +242,7 @@ class _NewestMoves:
                 edits = self._edited(move, each, _name(each.pin) if alone else each.pin.address)
             except _OF_ONE_PIN as error:
                 self._failures.append(error)
+                self._stayed.append(StayedPin(each.step(), (error,)))
             else:
                 steps.append(each.step(tuple(move.left_out)))
         return UpdatePlan(steps=tuple(steps), edits=edits, renewed=frozenset(renewed))
@@ -278,8 +282,10 @@ class _NewestMoves:
             blamed = self._blamed(plan, result)
             if not blamed:
                 return plan, result
-            stay = [step.pin for step in plan.steps if step not in blamed]
-            movable = [each for each in movable if each.pin.ref in stay]
+            self._stayed += blamed
+            gone = [stay.step.pin for stay in blamed]
+            moved = [step.pin for step in plan.steps if step.pin not in gone]
+            movable = [each for each in movable if each.pin.ref in moved]
             plan = self._plan(movable, values)
         return plan, None
 
@@ -293,7 +299,7 @@ class _NewestMoves:
             renewed=() if before else plan.renewed,
         )
 
-    def _blamed(self, plan: UpdatePlan, result: LockResult) -> list[PinStep]:
+    def _blamed(self, plan: UpdatePlan, result: LockResult) -> list[StayedPin]:
         """The moves because of which a recipe cannot be locked any more.
 
         These are those of that recipe itself; else of those that it is read from; else of all that
@@ -305,11 +311,12 @@ class _NewestMoves:
         lost = [name for name in result.failures if name not in before]
         recipes = plan.recipes(self.session)
         for reach in (_itself, _read_from, _needed):
-            names = {each for name in lost for each in reach(recipes, name)}
-            blamed = [step for step in plan.steps if any(map(step.is_of, names))]
+            reached = {name: reach(recipes, name) for name in lost}
+            blamed = [*_stayed(plan.steps, result, reached)]
             if blamed:
                 return blamed
-        return [*plan.steps] if lost else []
+        problems = _problems(result, lost)
+        return [StayedPin(step, problems) for step in plan.steps] if lost else []
 
 
 def _name(pin: LiteralPin) -> str:
@@ -330,6 +337,20 @@ def _movable(pins: Iterable[LiteralPin], statuses: Iterable[PinStatus]) -> Itera
 def _judged(source: MovedSource, value: str, recipe: str, patches: tuple[str, ...]) -> PatchVerdict:
     del recipe  # it is that of the pin
     return source.patches(value, patches)
+
+
+def _stayed(
+    steps: Iterable[PinStep], result: LockResult, reached: Mapping[str, set[str]]
+) -> Iterator[StayedPin]:
+    """The moves that reach a recipe which cannot be locked, by the recipes that each follows."""
+    for step in steps:
+        lost = [name for name, names in reached.items() if any(map(step.is_of, names))]
+        if lost:
+            yield StayedPin(step, _problems(result, lost))
+
+
+def _problems(result: LockResult, names: Iterable[str]) -> tuple[Exception, ...]:
+    return tuple(_each_once(single_failures(result.failures[name] for name in names)))
 
 
 def _itself(recipes: RecipeCollection, name: str) -> set[str]:

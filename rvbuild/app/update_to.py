@@ -6,7 +6,7 @@ is told.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from attrs import define, evolve, field
@@ -23,12 +23,15 @@ from rvbuild.app.update_plan import (
 )
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import SourceError, UsageError, suggestion
+from rvbuild.core.errors import SourceError, UsageError, WrongContent, suggestion
+from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
+from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.family import family_lacking, family_with
-from rvbuild.release.literal_pin import LiteralPin, tag_for, value_for
+from rvbuild.release.literal_pin import LiteralPin, source_text, tag_for, value_for
 from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pin_of
 
@@ -183,8 +186,48 @@ class _Move:
                 msg = f"{name} names a tag, and this is a commit"
                 hint = f"name a tag, or say `commit` in its place: {pin.place}"
                 raise UsageError(msg, where=to, hint=hint) from error
-            raise
+            raise self._no_tag(pin, plain, tag, error) from error
+        self._refuse_moved(pin, tag, commit)
         return Destination(value=value_for(pin, tag), tag=tag, commit=commit)
+
+    def _no_tag(
+        self, pin: LiteralPin, spec: SourceSpec, tag: str, error: SourceError
+    ) -> SourceError:
+        """What is wrong with a tag: that upstream has none, if it says which it has."""
+        context = ResolveContext(
+            build_arch=self.session.build_arch,
+            folder=pin.recipe.folder,
+            where=pin.recipe.at("sources"),
+            read=lambda *_: b"",
+        )
+        try:
+            listing = self.session.sources.candidates(spec, context)
+        except (SourceError, UsageError):
+            return error
+        if not isinstance(listing, VersionListing) or pin.chief is None:
+            return error
+        form = f"the recipe has `tag: {source_text(pin.chief.spec, 'tag')}`"
+        hint = "; ".join(filter(None, (suggestion(tag, listing.versions), form)))
+        msg = f"upstream has no tag {tag}"
+        return SourceError(msg, where=error.where, details=error.details, hint=hint)
+
+    def _refuse_moved(self, pin: LiteralPin, tag: str, commit: str) -> None:
+        """See that a tag which stays names the commit that is locked.
+
+        Raises:
+            WrongContent: upstream moved it.
+        """
+        if pin.chief is None or value_for(pin, tag) != pin.value:
+            return
+        ref = SourceRef(pin.recipe.name, pin.chief.source)
+        entry = self.session.known(partly=True).sources.get(ref)
+        commits = [getattr(part, "commit", "") for part in entry.parts] if entry else []
+        locked = next(iter(commits), "")
+        if locked and locked != commit and self.request.series in {"", pin.series}:
+            msg = f"upstream moved the tag {tag}: it names another commit than the lock has"
+            details = (f"upstream: {commit}", f"the lock: {locked}")
+            hint = "ask upstream why; the lock stays at its commit"
+            raise WrongContent(msg, where=str(ref), details=details, hint=hint)
 
     def _is_commit(self, spec: SourceSpec, name: str) -> bool:
         with suppress(SourceError, UsageError):
@@ -254,6 +297,7 @@ class _Move:
         family = family_with(self.session.folder, recipe.base, request.series)
         move = PinMove(no_edits(self.session), {}, lambda *_: PatchVerdict())
         move.without_series([each for each in family if each.name in own], request.series)
+        self._refuse_default({each.name for each in family if each.name in own})
         return move, PinStep(
             pin=pin.ref,
             place=pin.place,
@@ -262,3 +306,17 @@ class _Move:
             old_series=pin.series,
             series=pin.series,
         )
+
+    def _refuse_default(self, dropped: Collection[str]) -> None:
+        """See that a default series does not go with the last recipes that have it.
+
+        Raises:
+            UsageError: it would.
+        """
+        recipes, series = self.session.folder.series, self.request.series
+        others = [recipes.readable(name) for name in recipes.names() if name not in dropped]
+        is_left = any(each is None or series in each.per_series for each in others)
+        if not is_left and series in self.session.folder.default_series():
+            msg = f"{series} is the default"
+            hint = f"name another in recipes/{SERIES_FILE} first"
+            raise UsageError(msg, where=self.name, hint=hint)

@@ -53,12 +53,26 @@ class UpdateRequest:
     drop: bool = False
 
 
+@frozen
+class StayedPin:
+    """A pin that was to move, and stays.
+
+    Attributes:
+        step: The move that was tried.
+        problems: Why it cannot be.
+    """
+
+    step: PinStep
+    problems: tuple[Exception, ...]
+
+
 @frozen(kw_only=True)
 class UpdateView:
     """What an update changes; nothing is written yet.
 
     Attributes:
         steps: The pins that move.
+        stayed: Those that were to move, and cannot.
         held: Those of which upstream has a higher version that is not taken, and why.
         unasked: Those of which nobody knows what there is.
         shipped: How many pins stay because they are of recipes that came with rvbuild.
@@ -67,11 +81,12 @@ class UpdateView:
         said: Recipes without a step whose new values a person says, without their series.
         lock: The lock; None if nothing moves.
         files: Changed recipe files, by their paths in the project.
-        failures: What went wrong with pins that stay therefore.
+        failures: What went wrong, with those that stay, too; each once.
         project: Its folder.
     """
 
     steps: tuple[PinStep, ...] = ()
+    stayed: tuple[StayedPin, ...] = ()
     held: tuple[PinStatus, ...] = ()
     unasked: tuple[PinStatus, ...] = ()
     shipped: int = 0

@@ -19,13 +19,14 @@ from rvbuild.core.snapshot import is_snapshot
 _WIDTH = 80
 _DIGITS = 12
 _MOST_NAMES = 3
-_WORDS = {
+UNASKED_WORDS = {
     Unasked.OFFLINE: "offline",
     Unasked.NO_LISTING: "an address has no list of versions",
     Unasked.UNREACHABLE: "no answer",
     Unasked.NO_ORDER: "no version, and no branch here to compare with",
     Unasked.NOT_LOCKED: "not locked",
 }
+"""Why nobody knows what there is, for people."""
 
 
 def outdated_lines(pins: Sequence[PinStatus], *, every: bool = False) -> Iterator[str]:
@@ -102,7 +103,7 @@ def unasked_lines(pins: Sequence[PinStatus]) -> Iterator[str]:
     if not pins:
         return
     yield "Not asked"
-    for why, words in _WORDS.items():
+    for why, words in UNASKED_WORDS.items():
         these = [pin for pin in pins if pin.unasked is why]
         if not these:
             continue

@@ -79,7 +79,9 @@ def _write(arguments: argparse.Namespace, view: UpdateView) -> None:
         lines = markdown_lines(update_title(view), update_sections(view))
         sys.stdout.writelines(f"{line}\n" for line in lines)
     else:
-        sys.stdout.writelines(f"{printable_line(line)}\n" for line in update_lines(view))
+        sys.stdout.writelines(
+            f"{printable_line(line)}\n" for line in update_lines(view, dry_run=arguments.dry_run)
+        )
 
 
 def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
@@ -94,7 +96,7 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
      "pins": [{"recipe": "go", "pin": "version", …, "because": "derived", "move": 0}],
      "sources": [{"source": "k3s-source/k3s", …, "because": "asked", "move": 0}],
      "sets": [{"set": "k3s-source/k3s", …, "move": 0}],
-     "held-back": [], "not-asked": [], "came-with-rvbuild": 0, "failures": []}
+     "stayed": [], "held-back": [], "not-asked": [], "came-with-rvbuild": 0, "failures": []}
     """
     diff = view.diff
     return {
@@ -119,6 +121,10 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
             for each in diff.sources
         ],
         "sets": [{**set_row(each), "move": view.origins.get(each.recipe)} for each in diff.sets],
+        "stayed": [
+            {"tried": _step_row(each.step), "problems": list(map(error_row, each.problems))}
+            for each in view.stayed
+        ],
         "held-back": [status_row(each) for each in view.held],
         "not-asked": [status_row(each) for each in view.unasked],
         "came-with-rvbuild": view.shipped,

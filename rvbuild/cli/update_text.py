@@ -7,11 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rvbuild.app.update_view import UpdateView
+from attrs import evolve
+
+from rvbuild.app.update_view import StayedPin, UpdateView
 from rvbuild.cli.diff_sections import DiffLine, DiffSection, origin_text, set_line, source_line
-from rvbuild.cli.outdated_text import pin_name, short_value, table_lines, table_row, unasked_lines
+from rvbuild.cli.outdated_text import (
+    UNASKED_WORDS,
+    pin_name,
+    short_value,
+    table_lines,
+    table_row,
+    unasked_lines,
+)
 from rvbuild.core.lock_diff import PinChange, SourceChange
-from rvbuild.core.pin_status import Unasked
+from rvbuild.core.pin_status import PinStatus, Unasked
 from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.update_policy import UpdatePolicy, age_text
 
@@ -19,13 +28,13 @@ _ASKED = "you asked"
 _UPSTREAM = "because it says Applied-Upstream, and the source has it"
 
 
-def update_lines(view: UpdateView) -> Iterator[str]:
-    """The lines for a terminal."""
+def update_lines(view: UpdateView, *, dry_run: bool = False) -> Iterator[str]:
+    """The lines for a terminal; of a dry run, that no file was written."""
     if view.steps and not view.is_change:
         yield f"{view.steps[0].recipe}: nothing is to be changed"
     elif view.steps:
         yield from _step_lines(view)
-        yield from sorted(view.files)
+        yield from (f"{path}: not written" if dry_run else path for path in sorted(view.files))
     else:
         yield "nothing to move"
     yield from _rest(view)
@@ -45,14 +54,59 @@ def _step_lines(view: UpdateView) -> Iterator[str]:
 
 def _rest(view: UpdateView) -> Iterator[str]:
     """What does not move."""
-    held = [*table_lines("Held back", view.held)]
-    others = [pin for pin in view.unasked if pin.unasked is not Unasked.NO_LISTING]
+    stayed = ["Not moved", *(f"  {name} {note}" for name, note in map(_stay_words, view.stayed))]
+    held = [*table_lines("Held back", _held(view))]
+    others = _others(view)
     silent = len(view.unasked) - len(others)
     counts = {"No list of versions": silent, "Came with rvbuild": view.shipped}
-    blocks = [held, [*unasked_lines(others)], [f"{k}: {v}" for k, v in counts.items() if v]]
+    blocks = [
+        stayed if view.stayed else [],
+        held,
+        [*unasked_lines(others)],
+        [f"{k}: {v}" for k, v in counts.items() if v],
+    ]
     for block in blocks:
         if block:
             yield from ("", *block[: -1 if not block[-1] else None])
+
+
+def _held(view: UpdateView) -> list[PinStatus]:
+    """What is held back, without the move of one that stays."""
+    stayed = {each.step.pin for each in view.stayed}
+    return [
+        evolve(pin, choice=evolve(pin.choice, allowed=None)) if pin.pin in stayed else pin
+        for pin in view.held
+    ]
+
+
+def _others(view: UpdateView) -> list[PinStatus]:
+    """Those that nobody asked about, without those that are only counted."""
+    return [pin for pin in view.unasked if pin.unasked is not Unasked.NO_LISTING]
+
+
+def _stay_words(stay: StayedPin) -> tuple[str, str]:
+    """What stays, and at what, and why."""
+    problems = "; ".join(map(str, stay.problems))
+    words = f"stays at {short_value(stay.step.old)}: with {_version(stay.step)}, {problems}"
+    return pin_name(stay.step.pin), words
+
+
+def _stay_line(stay: StayedPin) -> DiffLine:
+    name, words = _stay_words(stay)
+    return DiffLine(name, note=words)
+
+
+def _failures(view: UpdateView) -> Iterator[DiffLine]:
+    """What went wrong beside those that stay."""
+    known = {str(error) for stay in view.stayed for error in stay.problems}
+    for error in map(str, view.failures):
+        if error not in known:
+            yield DiffLine(error)
+
+
+def _unasked(pin: PinStatus) -> DiffLine:
+    words = UNASKED_WORDS[pin.unasked] if pin.unasked else ""
+    return DiffLine(pin_name(pin.pin), short_value(pin.current), note=words)
 
 
 def update_title(view: UpdateView) -> str:
@@ -67,7 +121,7 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
     numbers = (*range(len(view.steps)), None)
     moves = [DiffLine(*_move_words(step), note=f"because {_reason(step)}") for step in view.steps]
     is_told = len(moves) > 1 or any(each.cause is not StepCause.ASKED for each in view.steps)
-    held = [DiffLine(name, values, note=note) for name, values, note in map(table_row, view.held)]
+    held = [DiffLine(name, values, note=note) for name, values, note in map(table_row, _held(view))]
     sections = (
         DiffSection("Moves", tuple(moves if is_told else ())),
         DiffSection("Versions", tuple(line for at in numbers for line in _pins(view, at))),
@@ -75,7 +129,10 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
         DiffSection("By set", tuple(map(set_line, view.diff.sets))),
         DiffSection("Patches", tuple(line for step in view.steps for line in _patches(step))),
         DiffSection("Files", tuple(DiffLine(path) for path in sorted(view.files))),
+        DiffSection("Not moved", tuple(_stay_line(each) for each in view.stayed)),
+        DiffSection("Errors", tuple(_failures(view))),
         DiffSection("Held back", tuple(held)),
+        DiffSection("Not asked", tuple(map(_unasked, _others(view)))),
     )
     return tuple(section for section in sections if section.lines)
 
@@ -102,12 +159,15 @@ def _move_words(step: PinStep) -> tuple[str, str, str]:
 def _reason(step: PinStep) -> str:
     if step.policy is None:
         return _ASKED
-    version = short_value(step.new)
     if step.cause is StepCause.RENEWAL:
-        return f"{version} is the newest index"
-    if version != step.new:  # of a commit people compare the tag
-        version = step.version
-    return f"{version} is the newest that {_policy(step.policy)}"
+        return f"{short_value(step.new)} is the newest index"
+    return f"{_version(step)} is the newest that {_policy(step.policy)}"
+
+
+def _version(step: PinStep) -> str:
+    """The new value as people compare it: of a commit its tag."""
+    version = short_value(step.new)
+    return step.version if version != step.new and step.version else version
 
 
 def _policy(policy: UpdatePolicy) -> str:

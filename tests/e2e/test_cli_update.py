@@ -257,6 +257,33 @@ def test_a_recipe_without_series_moves(family: World, upstream: Upstream):
     ran.said("plain names a tag, and this is a commit")
 
 
+def test_a_tag_that_upstream_has_not_and_one_that_it_moved(family: World, upstream: Upstream):
+    """The repository answered, so that its tags and the recipe's form are what helps."""
+    source = f'sources: {{it: {{git: "{FAMILY}", tag: "v${{version}}"}}}}\n'
+    recipe = family.recipe("plain", f'kind: source\nversion: "1.0"\n{source}')
+    family.fine("lock", "plain")
+    before = _files(family.folder)
+    ran = family.run("update", "plain", "--to", "v2.00")
+    assert ran.code == 4, str(ran)
+    ran.said("no tag v2.00", "did you mean 'v2.0'?; the recipe has `tag: v${version}`")
+    old, new = (upstream.commits[f"family {each}"] for each in ("1.0", "3.0"))
+    git(upstream.family, "tag", "-f", "v1.0", new)
+    ran = family.run("update", "plain", "--to", "v1.0")
+    assert ran.code == 5, str(ran)
+    ran.said("upstream moved the tag v1.0", f"upstream: {new}", f"the lock: {old}")
+    assert _files(family.folder) == before
+    assert recipe.exists()
+
+
+def test_the_default_series_does_not_go(family: World, upstream: Upstream):
+    _added(family, upstream)
+    before = _files(family.folder)
+    ran = family.run("update", "app", "--series", "1.0", "--drop")
+    assert ran.code == 2, str(ran)
+    ran.said("1.0 is the default", "name another in recipes/series.yaml first")
+    assert _files(family.folder) == before
+
+
 def test_a_first_series_arises(family: World, upstream: Upstream):
     """The default series is said, so that names alone mean what they meant."""
     (family.folder / "recipes/series.yaml").unlink()

@@ -299,8 +299,17 @@ def test_a_move_that_keeps_a_recipe_from_being_locked_stays(project: Project):
     """It is told, and the others move."""
     project.world.recipe("strict", STRICT)
     project.world.fine("lock")
+    (stayed,) = project.answer("--dry-run", code=3)["stayed"]
+    tried = [stayed["tried"][name] for name in ("recipe", "pin", "old", "new")]  # type: ignore[index]
+    assert tried == ["lib", "version", "1.0.0", "1.1.0"]
+    (problem,) = stayed["problems"]  # type: ignore[misc]
+    assert "FIRST" in problem["problem"]
+    ran = project.update("--dry-run", "--markdown", code=3)
+    assert "### Not moved\n\n- `lib` (`stays at 1.0.0: with 1.1.0, " in ran.out
     ran = project.update(code=3)
     assert "lib: 1.0.0 ->" not in ran.out
+    assert "\nNot moved\n  lib stays at 1.0.0: with 1.1.0, " in ran.out
+    assert "  lib              1.0.0             2.0.0: update is minor\n" in ran.out
     ran.said("FIRST")
     assert project.text("lib") == LIB
     assert "version: v1.2.4" in project.text("module")
@@ -338,8 +347,14 @@ def test_an_upstream_that_gives_no_answer(project: Project):
     told = silent.update("--offline", "--dry-run").out
     assert "\nNot asked\n  offline: 1\n    module v1.2.3\n" in told
     assert told.startswith("family-source@1: ")
+    text = silent.update("--offline", "--dry-run", "--markdown").out
+    assert "### Not asked\n\n- `module` `v1.2.3` (`offline`)\n" in text
+    told = project.update("lib", "--dry-run").out
+    assert "\nrecipes/lib/recipe.yaml: not written\n" in told
     silent.update("module", "--offline", code=4).said("this run is offline", "module/version")
     shutil.rmtree(proxy)
+    text = project.update("--dry-run", "--markdown", code=4).out
+    assert "### Errors\n\n- `" in text
     ran = project.update(code=4)
     ran.said("example.org/m")
     assert project.text("lib") == LIB.replace("1.0.0", "1.1.0")
