@@ -13,17 +13,18 @@ from rvbuild.app.lock_file import put_lock
 from rvbuild.app.workspace import JOURNAL
 from rvbuild.core.errors import LockError, StoreError
 from rvbuild.core.system_fault import Site, hint_for
+from rvbuild.files.change import Disturbed, HalfDone
 from rvbuild.files.folder import WrongKind
-from rvbuild.files.journal import Disturbed, HalfDone, Journal, NewContent, changing, settle
+from rvbuild.files.journal import Journal, NewContent, changing, settle
 from rvbuild.recipes_yaml.lock import MAX_BYTES
 from rvbuild.recipes_yaml.project_file import near_path, read_file
 
 _PROJECT = "the project cannot be changed"
 _LOCK = "the lock cannot be written"
 _AGAIN = "run it again: it begins with what is there now"
+_WRITABLE = "let any command run where the project can be written"
 _BY_HAND = (
-    f"let any command run where the project can be written; or remove {JOURNAL}/ to keep the "
-    "files as they are, and compare them with what is committed"
+    f"remove {JOURNAL}/ to keep the files as they are, and compare them with what is committed"
 )
 _NO_LINKS = "a change of several files goes through no link: put the file itself there"
 
@@ -90,12 +91,39 @@ def _journal(project: str) -> AbstractContextManager[Journal]:
 def _told(project: str, what: str, site: Site) -> Iterator[None]:
     try:
         yield
-    except (Disturbed, HalfDone) as error:
-        hint = _AGAIN if isinstance(error, Disturbed) else _BY_HAND
-        raise StoreError(str(error.strerror), where=str(error.filename), hint=hint) from error
+    except Disturbed as error:
+        raise StoreError(
+            str(error.strerror), where=near_path(str(error.filename)), hint=_AGAIN
+        ) from error
+    except HalfDone as error:
+        raise _half_done(error) from error
     except WrongKind as error:
         msg = f"{what}: {error.problem}"
-        raise StoreError(msg, where=error.path, hint=_NO_LINKS) from error
+        raise StoreError(msg, where=near_path(error.path), hint=_NO_LINKS) from error
     except OSError as error:
-        msg, where = f"{what}: {error.strerror}", str(error.filename or project)
+        msg, where = f"{what}: {error.strerror}", near_path(str(error.filename or project))
         raise StoreError(msg, where=where, hint=hint_for(error.errno, site)) from error
+
+
+def _half_done(error: HalfDone) -> StoreError:
+    state = error.state
+    rows = (
+        ("still old", state.old),
+        ("new", state.new),
+        ("changed by somebody", state.edited),
+    )
+    details = tuple(f"{what}: {', '.join(paths)}" for what, paths in rows if paths)
+    return StoreError(
+        str(error.strerror),
+        where=near_path(str(error.filename)),
+        hint=f"{way}; or {_BY_HAND}" if (way := _way_to_end(error)) else _BY_HAND,
+        details=details,
+    )
+
+
+def _way_to_end(error: HalfDone) -> str:
+    """What lets the next command end a change; empty if nothing does."""
+    if error.state.edited:
+        return f"undo what was done to {', '.join(error.state.edited)}, and any command ends it"
+    cause = error.__cause__  # a record, or new bytes, that are not there any more come from nowhere
+    return _WRITABLE if isinstance(cause, OSError) and not isinstance(cause, Disturbed) else ""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
-from rvbuild.core.errors import LockError, RecipeError
+from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, raise_failures
 from rvbuild.core.go_mod_changes import GoModChanges, UpstreamModule, replacement
 from rvbuild.core.go_source import GoModule, SeenLinesSpec, SeenModuleSpec
 from rvbuild.core.gomod import GoMod, parse_go_mod
@@ -106,10 +106,16 @@ def refuse_ended(
 
     Raises:
         OverrideEnded: one is not.
+        RunFailed: several are not.
     """
+    ends: list[Exception] = []
     for each in upstream:
         name, place = f"{ref}: {each.module}", f"{ref.source.recipe} {each.file}:{each.line}"
-        spec.instead[each.module].refuse_ended(name, each.version, place, today)
+        try:
+            spec.instead[each.module].refuse_ended(name, each.version, place, today)
+        except OverrideEnded as error:
+            ends.append(error)
+    raise_failures(ends)
 
 
 def overridden_set(

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from attrs import define, evolve, field
 
-from rvbuild.core.errors import RecipeError, RvbuildError, leaves_others_whole
+from rvbuild.core.errors import RecipeError, RvbuildError, leaves_others_whole, single_failures
 from rvbuild.core.go_command import go_reads
 from rvbuild.core.lock import AnyEntry, Entry, GoModuleSet, Lock, LockedSource, PinValue, source_ref
 from rvbuild.core.names import AnyRef, PinRef, SetRef, SourceRef
@@ -46,6 +46,7 @@ from rvbuild.engine.go_modules import (
     needed_by,
     with_go_sum,
 )
+from rvbuild.engine.override_ends import OverrideEnds
 from rvbuild.engine.pins import pin_value
 from rvbuild.engine.source_files import SourceFiles, SourceTrees
 from rvbuild.engine.sources import Registries, SourceFinder
@@ -79,6 +80,7 @@ class Resolver:
        that recipe, and each that asks for the same. A question without an answer is not asked
        again either, and the answers to others stand. A recipe that cannot say which set of Go
        modules it uses has no part in any.
+    8. Overrides that have ended are told together: the run asks all else before they stop it.
 
     Example: ``k`` is a source. The pin ``mid/version`` is read in it. The source ``mid/mid`` has
     ``${version}`` in its URL, and the pin ``end/version`` is read in ``mid/mid``. Somebody moves
@@ -121,6 +123,7 @@ class Resolver:
     _open: OpenQuestions = field(factory=OpenQuestions, init=False)
     _unanswered: dict[str, RvbuildError] = field(factory=dict, init=False)
     _readers: list[SourceFiles] = field(factory=list, init=False)
+    _ends: OverrideEnds = field(factory=OverrideEnds, init=False)
 
     def lock(
         self,
@@ -151,8 +154,9 @@ class Resolver:
                 self._use_modules(recipe)
         for recipe in resolved.values():
             if recipe.go_modules is not None:
-                with self._of(recipe):
+                with self._of(recipe), self._ends.apart(recipe.name):
                     self.modules(recipe, recipe.go_modules)
+        self._ends.refuse() if self.failures is None else self._ends.put(self.failures)
         return Lock(pins=self.pins, sources=self.sources, go_modules=self.go_modules)
 
     @contextmanager
@@ -161,6 +165,8 @@ class Resolver:
         try:
             yield
         except RvbuildError as error:
+            if self.failures is None and self._ends:
+                self._ends.refuse(*single_failures([error]))
             if self.failures is None or not leaves_others_whole(error):
                 raise
             self.failures.setdefault(recipe.name, error)
@@ -172,10 +178,12 @@ class Resolver:
 
     def _pins_and_sources(self, recipe: Recipe) -> None:
         for name in recipe.all_pins:
-            self.pin(recipe, name)
+            with self._ends.apart(recipe.name):
+                self.pin(recipe, name)
         for name, use in recipe.sources.items():
             owner, own = self._reader().named(recipe, name, use.where)
-            self.source(owner, own)
+            with self._ends.apart(recipe.name):
+                self.source(owner, own)
 
     def _stale(self, recipes: Collection[Recipe], locks: Iterable[Lock]) -> Iterator[Recipe]:
         """Those of which a lock has an answer that was read from what is another now."""

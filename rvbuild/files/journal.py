@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import stat
@@ -20,7 +19,13 @@ from contextlib import contextmanager, suppress
 
 from attrs import frozen
 
-from rvbuild.core.paths import is_component
+from rvbuild.files.change import (
+    ChangedFile,
+    ChangeState,
+    Disturbed,
+    HalfDone,
+    content_digest,
+)
 from rvbuild.files.folder import WrongKind, inode_of, open_file, open_folder, opened
 from rvbuild.files.replacement import replace_file
 from rvbuild.files.way import entered
@@ -46,36 +51,6 @@ class NewContent:
     new: bytes
 
 
-class Disturbed(OSError):
-    """A file is not what it was when the change began; whoever changed it has the last word."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__(errno.ESTALE, "it was changed by somebody else meanwhile", path)
-
-
-class HalfDone(OSError):
-    """A change was interrupted when it had happened, and cannot be put in place here."""
-
-    def __init__(self, path: str, why: OSError | str) -> None:
-        text = why if isinstance(why, str) else why.strerror
-        super().__init__(
-            errno.EBUSY, f"a change was interrupted, and cannot be ended: {text}", path
-        )
-
-
-@frozen
-class _Entry:
-    """A file of a change: its path, and the SHA-256 of what was and of what is to be there."""
-
-    path: str
-    old: str | None
-    new: str
-
-    @classmethod
-    def of(cls, change: NewContent) -> _Entry:
-        return cls(change.path, _digest(change.old), _digest(change.new) or "")
-
-
 @frozen
 class Journal:
     """The change of a folder's files, of which there is one at a time. Use `changing`.
@@ -87,6 +62,8 @@ class Journal:
        change has happened.
     3. Each of the new files gets its place.
     4. The record goes, then everything else.
+
+    If 3 fails for the first file, the record goes at once: nothing has changed.
 
     A process that ends before 2 has changed nothing: the next one removes what it left. One that
     ends later has changed all: the next one goes on with 3. But what a person did to a file in
@@ -114,7 +91,10 @@ class Journal:
             Disturbed: one is not what it was.
             OSError: something could not be written; before the record, nothing has changed.
         """
-        entries = [_Entry.of(change) for change in changes]
+        entries = [
+            ChangedFile(each.path, content_digest(each.old), content_digest(each.new) or "")
+            for each in changes
+        ]
         for entry in entries:
             if self._digest_at(entry) != entry.old:
                 raise Disturbed(os.path.join(self.path, entry.path))
@@ -129,7 +109,13 @@ class Journal:
         except BaseException:  # an interrupt, too
             self._forget()
             raise
-        self._end(dict(enumerate(entries)))
+        waiting = dict(enumerate(entries))
+        try:
+            self._end(waiting)
+        except HalfDone as error:
+            if not self._is_taken_back(waiting):
+                raise
+            raise error.__cause__ or error from None
 
     def settle(self) -> list[str]:
         """Put in place what an ended process has recorded, or remove what it left.
@@ -145,16 +131,17 @@ class Journal:
             for number, entry in entries.items():
                 (self._refuse_edited if number in waiting else self._refuse_back)(number, entry)
         except OSError as error:
-            raise self._half_done(error) from error
+            raise HalfDone(str(error.filename or self.path), error, self._state(entries)) from error
         self._end(waiting)
         return [entry.path for entry in waiting.values()]
 
     @property
-    def is_half_done(self) -> bool:
-        """Whether a recorded change has a file that has not got its place."""
-        return any(self._waits(number) for number, _ in enumerate(self._recorded()))
+    def half_done(self) -> ChangeState | None:
+        """How far a recorded change is of which a file has not got its place."""
+        entries = dict(enumerate(self._recorded()))
+        return self._state(entries) if any(map(self._waits, entries)) else None
 
-    def _end(self, waiting: Mapping[int, _Entry]) -> None:
+    def _end(self, waiting: Mapping[int, ChangedFile]) -> None:
         """Put what waits of a recorded change in place.
 
         Raises:
@@ -164,15 +151,37 @@ class Journal:
             for number, entry in waiting.items():
                 self._place(number, entry)
         except OSError as error:
-            raise self._half_done(error) from error
+            raise HalfDone(str(error.filename or self.path), error, self._state(waiting)) from error
         self._forget()
 
-    def _half_done(self, error: OSError) -> HalfDone:
-        return HalfDone(str(error.filename or self.path), error)
+    def _is_taken_back(self, waiting: Mapping[int, ChangedFile]) -> bool:
+        """Whether a change of which no file has its place is recorded no more, durably."""
+        try:
+            if self._state(waiting).new or not all(map(self._waits, waiting)):
+                return False
+            os.unlink(_RECORD, dir_fd=self.folder)
+            os.fsync(self.folder)
+        except OSError:
+            return False
+        self._forget()
+        return True
 
-    # ---- what a process has recorded
+    def _state(self, entries: Mapping[int, ChangedFile]) -> ChangeState:
+        old: list[str] = []
+        new: list[str] = []
+        edited: list[str] = []
+        for number, entry in entries.items():
+            there: str | None = ""  # what is no file has no digest
+            with suppress(OSError):
+                there = self._digest_at(entry)
+            if there == entry.old:
+                old.append(entry.path)
+            else:
+                is_new = there == entry.new or not self._waits(number)
+                (new if is_new else edited).append(entry.path)
+        return ChangeState(old=tuple(old), new=tuple(new), edited=tuple(edited))
 
-    def _recorded(self) -> list[_Entry]:
+    def _recorded(self) -> list[ChangedFile]:
         """The files of the record; none, if there is none.
 
         Raises:
@@ -183,15 +192,12 @@ class Journal:
         except FileNotFoundError:
             return []
         try:
-            entries = [_Entry(*map(_text, each)) for each in json.loads(data)]  # type: ignore[arg-type]
-            for entry in entries:
-                _refuse_unfit(entry.path)
+            return [ChangedFile.parse(*each) for each in json.loads(data)]
         except (ValueError, TypeError, RecursionError) as error:
             path = os.path.join(self.path, self.name, _RECORD)
             raise HalfDone(path, "this is no record of one") from error
-        return entries
 
-    def _refuse_edited(self, number: int, entry: _Entry) -> None:
+    def _refuse_edited(self, number: int, entry: ChangedFile) -> None:
         """See that a file waits with its right bytes, and that its place has the old ones or these.
 
         Raises:
@@ -202,7 +208,7 @@ class Journal:
         if self._digest_at(entry) not in {entry.old, entry.new}:
             raise Disturbed(os.path.join(self.path, entry.path))
 
-    def _refuse_back(self, _: int, entry: _Entry) -> None:
+    def _refuse_back(self, _: int, entry: ChangedFile) -> None:
         """See that a file which had its place is not as before: the change would be half.
 
         Raises:
@@ -212,14 +218,12 @@ class Journal:
             if self._digest_at(entry) == entry.old != entry.new:
                 raise Disturbed(os.path.join(self.path, entry.path))
 
-    # ---- files
-
     def _waits(self, number: int) -> bool:
         return str(number) in os.listdir(self.folder)
 
-    def _place(self, number: int, entry: _Entry) -> None:
+    def _place(self, number: int, entry: ChangedFile) -> None:
         *folders, name = entry.path.split("/")
-        with entered(self.top, folders, path=self.path) as at:
+        with self._named(entry.path), entered(self.top, folders, path=self.path) as at:
             self._refuse_edited(number, entry)
             self._rename(str(number), name, at)
             os.fsync(at)
@@ -234,19 +238,31 @@ class Journal:
             replace_file(name, self._read(waiting, self.folder), at=at, mode=mode)
             os.unlink(waiting, dir_fd=self.folder)
 
-    def _digest_at(self, entry: _Entry) -> str | None:
+    def _digest_at(self, entry: ChangedFile) -> str | None:
         """The SHA-256 of what is at a file's place; None if nothing is.
 
         Raises:
             WrongKind: it is no file, or a link is on the way.
         """
         *folders, name = entry.path.split("/")
-        with entered(self.top, folders, path=self.path) as at:
+        with self._named(entry.path), entered(self.top, folders, path=self.path) as at:
             return self._digest_of(name, at)
+
+    @contextmanager
+    def _named(self, path: str) -> Iterator[None]:
+        """Errors in the body are at a whole path: calls from an open folder on say a name alone."""
+        try:
+            yield
+        except OSError as error:
+            if not os.path.isabs(str(error.filename)):
+                error.filename = os.path.join(self.path, path)
+                if isinstance(error, WrongKind):
+                    raise error.at(error.filename) from error
+            raise
 
     def _digest_of(self, name: str, at: int) -> str | None:
         try:
-            return _digest(self._read(name, at))
+            return content_digest(self._read(name, at))
         except FileNotFoundError:
             return None
 
@@ -259,10 +275,12 @@ class Journal:
         """The mode of the file that is there, if there is one.
 
         Raises:
-            OSError: its owner may not write it.
+            OSError: its owner may not write it, or nobody its folder.
         """
         *folders, name = path.split("/")
-        with entered(self.top, folders, path=self.path) as at:
+        with self._named(path), entered(self.top, folders, path=self.path) as at:
+            if os.fstatvfs(at).f_flag & os.ST_RDONLY:  # a folder of it may be a mount
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS))
             try:
                 mode = stat.S_IMODE(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
             except FileNotFoundError:
@@ -308,8 +326,9 @@ def settle(path: str, name: str) -> list[str]:
         raise
     except OSError as error:
         with opened(path) as top, suppress(FileNotFoundError), opened(name, top) as folder:
-            if Journal(path, name, top, folder).is_half_done:
-                raise HalfDone(os.path.join(path, name), error) from error
+            state = Journal(path, name, top, folder).half_done
+            if state is not None:
+                raise HalfDone(os.path.join(path, name), error, state) from error
         return []
 
 
@@ -376,23 +395,3 @@ def _wait(lock: int) -> None:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
-
-
-def _text(word: object) -> str | None:
-    if word is not None and not isinstance(word, str):
-        raise TypeError
-    return word
-
-
-def _refuse_unfit(path: str) -> None:
-    """See that a path is one of the folder's own files, and of no other program's.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if not all(is_component(name) and not name.startswith(".") for name in path.split("/")):
-        raise ValueError(path)
-
-
-def _digest(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.sha256(data).hexdigest()

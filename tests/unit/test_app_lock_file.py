@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import signal
 from pathlib import Path
@@ -74,3 +76,34 @@ def test_a_project_that_cannot_change_says_why(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="this is no record of one") as caught:
         settle_project(str(tmp_path))
     assert "remove .rvbuild-update/" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("there", "way"),
+    [
+        (b"mine", "undo what was done to recipes/a, and any command ends it; or remove"),
+        (None, "undo what was done to recipes/a, and any command ends it; or remove"),
+        (b"new", "remove"),
+    ],
+)
+def test_a_change_that_cannot_be_ended_says_what_ends_it(
+    tmp_path: Path, there: bytes | None, way: str
+) -> None:
+    """An edit or a removal can be undone; a file that was new, and is old again, is nobody's."""
+    old, new = (hashlib.sha256(each).hexdigest() for each in (b"old", b"new"))
+    (tmp_path / ".rvbuild-update").mkdir()
+    record = [["recipes/a", old, new], ["rvbuild.lock", old, new], ["recipes/b", old, new]]
+    (tmp_path / ".rvbuild-update/record").write_text(json.dumps(record))
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "rvbuild.lock").write_bytes(b"new" if there != b"new" else b"old")
+    if there is not None:
+        (tmp_path / "recipes/a").write_bytes(there)
+    (tmp_path / "recipes/b").write_bytes(b"old")
+    for name in ("0", "2") if there != b"new" else "2":
+        (tmp_path / ".rvbuild-update" / name).write_bytes(b"new")
+    with pytest.raises(StoreError, match="cannot be ended") as caught:
+        settle_project(str(tmp_path))
+    assert str(caught.value.hint).startswith(way)
+    assert caught.value.details[0].startswith("still old: ")
+    assert caught.value.details[0].endswith("recipes/b")
+    assert caught.value.details[1].startswith("new: ")

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from rvbuild.files.change import ChangeState, Disturbed, HalfDone
 from rvbuild.files.folder import WrongKind
-from rvbuild.files.journal import Disturbed, HalfDone, Journal, NewContent, changing, settle
+from rvbuild.files.journal import Journal, NewContent, changing, settle
 
 NAME = ".change"
 OLD = {"lock": b"old lock", "recipes/a/recipe.yaml": b"old a", "recipes/b/recipe.yaml": b"old b"}
@@ -423,3 +424,75 @@ def test_git_does_not_see_the_journal(folder: Path):
         assert status() == before
     settle(str(folder), NAME)
     assert status() == before
+
+
+def test_an_interrupted_change_says_which_files_are_old_and_new(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    half_done(folder, monkeypatch)
+    (folder / "recipes/b/recipe.yaml").write_bytes(b"mine")
+    with pytest.raises(HalfDone) as caught:
+        settle(str(folder), NAME)
+    assert caught.value.state == ChangeState(
+        old=("recipes/a/recipe.yaml", "recipes/series.yaml"),
+        new=("lock",),
+        edited=("recipes/b/recipe.yaml",),
+    )
+
+
+def test_a_folder_that_went_meanwhile_has_its_path(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    half_done(folder, monkeypatch)
+    shutil.rmtree(folder / "recipes/b")
+    with pytest.raises(HalfDone, match="No such file") as caught:
+        settle(str(folder), NAME)
+    assert caught.value.filename == str(folder / "recipes/b/recipe.yaml")
+    assert caught.value.state.edited == ("recipes/b/recipe.yaml",)
+
+
+def test_a_recipe_that_is_a_link_has_its_path(folder: Path):
+    (folder / "recipes/b/recipe.yaml").unlink()
+    (folder / "recipes/b/recipe.yaml").symlink_to(folder / "lock")
+    with pytest.raises(WrongKind) as caught:
+        change(folder)
+    assert caught.value.path == str(folder / "recipes/b/recipe.yaml")
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_change_of_which_no_file_gets_its_place_is_not_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, place: int
+):
+    """A mount that is read-only only when written to: the first file fails, or a later one."""
+    real, puts = os.replace, [0]
+
+    def replace(source: str, target: str, **folders: int) -> None:
+        puts[0] += "recipe.yaml" in target or target == "lock"
+        if puts[0] > place:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), source, None, target)
+        real(source, target, **folders)
+
+    with monkeypatch.context() as context:
+        context.setattr(os, "replace", replace)
+        with pytest.raises(OSError, match="Read-only") as caught:
+            change(folder)
+    assert caught.value.filename == str(folder / CHANGES[place].path)
+    assert isinstance(caught.value, HalfDone) == bool(place)
+    assert (contents(folder) == OLD) == (not place)
+    settle(str(folder), NAME)
+    assert contents(folder) == (MORE if place else OLD)
+
+
+def test_a_folder_that_is_mounted_read_only_is_seen_before_anything_happens(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    inode, real = (folder / "recipes/b").stat().st_ino, os.fstatvfs
+
+    def fstatvfs(at: int) -> os.statvfs_result:
+        there = list(real(at))
+        there[8] |= os.ST_RDONLY if os.fstat(at).st_ino == inode else 0
+        return os.statvfs_result(there)
+
+    monkeypatch.setattr(os, "fstatvfs", fstatvfs)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        change(folder)
+    assert caught.value.filename == str(folder / "recipes/b/recipe.yaml")
+    assert contents(folder) == OLD

@@ -23,7 +23,7 @@ from rvbuild.app.remember import remember
 from rvbuild.app.session import Session
 from rvbuild.app.show import view_targets
 from rvbuild.app.targets import targets_of
-from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, RvbuildError
+from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, RunFailed, RvbuildError
 from rvbuild.core.events import Event, Noticed
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_merge import merge_locks
@@ -238,6 +238,27 @@ def test_locking_stops_when_upstream_moves(world: World):
     world.source(INSTEAD.replace("v1.2.5", "v1.2.6"), one=world.commits["later"])
     world.lock().refuse_failures()
     assert world.locked().pins[refs.pin("part@1/version")].upstream == "v1.2.6"
+
+
+def test_all_overrides_that_have_ended_are_told_at_once(world: World):
+    """Two of one recipe, and one of another that the same move ends; named, or with all."""
+    other = "more: {from: family-source, line: 1, file: VERSION}"
+    text = PART.replace("sources:", f"pins: {{{other}}}\nsources:")
+    (world.folder / "recipes/part/recipe.yaml").write_text(text)
+    pin = INSTEAD.partition("pins:\n")[2]
+    world.source(INSTEAD + pin.replace("part/version", "part/more"))
+    world.lock().refuse_failures()
+    world.source(INSTEAD + pin.replace("part/version", "part/more"), one=world.commits["later"])
+    messages = [
+        f"part@1/{name}: upstream has v1.2.6 now, and v1.2.8 is for v1.2.5"
+        for name in ("more", "version")
+    ]
+    for names in ((), ("part@1",)):
+        with pytest.raises(RunFailed) as why:
+            world.lock(*names).refuse_failures()
+        ends = [each for each in why.value.failures if isinstance(each, OverrideEnded)]
+        assert sorted(each.message for each in ends) == messages
+        assert len(ends) == len(why.value.failures)
 
 
 def test_locking_stops_when_the_day_is_over_and_builds_go_on(world: World):

@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 from lock_world import ARCH, GO_SUM, H1, RECIPES, Outside, Trees
 
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, OverrideEnded, RecipeError
+from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, RunFailed
 from rvbuild.core.go_mod_changes import GoModChanges
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.link import GO_MOD_INSTEAD, Linker
@@ -176,6 +176,18 @@ def test_locking_stops_when_go_mod_moves():
     )
     assert why.value.details[0] == "upstream: v1.2.5  upstream go.mod:4"
     assert world.asked == []  # before anything is fetched
+
+
+def test_all_modules_whose_end_has_come_are_told_at_once():
+    other = "e.org/a: {value: v9.0.0, because: [x], while: v0.0.1}"
+    world = World(instead=f"{INSTEAD.replace('v1.2.5', 'v1.2.4')}, {other}")
+    with pytest.raises(RunFailed) as why:
+        world.lock()
+    assert [each.message for each in why.value.failures if isinstance(each, OverrideEnded)] == [
+        "upstream/k: e.org/a: upstream has v1.0.0 now, and v9.0.0 is for v0.0.1",
+        "upstream/k: e.org/lib: upstream has v1.2.5 now, and v1.3.0 is for v1.2.4",
+    ]
+    assert world.asked == []
 
 
 @pytest.mark.parametrize(("today", "stops"), [("2027-03-01", False), ("2027-03-02", True)])
