@@ -168,6 +168,15 @@ def test_what_was_proved_before_the_server_fell_silent_is_proved():
     ("settings", "texts"),
     [
         ({"GOSUMDB": "off"}, [("e.org/One@v1.0.0, e.org/two@v1.0.0", "GOSUMDB is off")]),
+        (
+            {"GOSUMDB": "", "PATH": "/nowhere"},  # no go command, whose default it would be
+            [
+                (
+                    "e.org/One@v1.0.0, e.org/two@v1.0.0",
+                    "GOSUMDB is not set: set GOSUMDB=sum.golang.org, or install Go",
+                )
+            ],
+        ),
         ({"GONOSUMDB": "e.org/two"}, [("e.org/two@v1.0.0", "GONOSUMDB keeps it")]),
         ({"GOPRIVATE": "e.org"}, [("e.org/One@v1.0.0, e.org/two@v1.0.0", "GONOSUMDB keeps it")]),
         ({"GOPRIVATE": "e.org", "GONOSUMDB": "none"}, []),

@@ -15,7 +15,7 @@ from rvbuild.core.events import Noticed, Reporter
 from rvbuild.core.gomod import escape_path
 from rvbuild.core.transparent_log import IsSignature, LogHead, LogKey, LogProof, Tile, is_number
 from rvbuild.kinds.go.go_settings import DIRECT, OFF, GoSettings
-from rvbuild.kinds.go.sum_settings import SumSettings
+from rvbuild.kinds.go.sum_settings import HOW_TO_SET, SumSettings
 from rvbuild.transfers.faults import NotThere
 from rvbuild.transfers.urls import shown
 
@@ -73,7 +73,8 @@ class SumDatabase:
         self._tell(private, "GONOSUMDB keeps it from the checksum database")
         asked = [module for module in modules if module not in private]
         if settings.key is None:
-            self._tell(asked, "GOSUMDB is off, or not set")
+            is_off = settings.is_set
+            self._tell(asked, "GOSUMDB is off" if is_off else f"GOSUMDB is not set: {HOW_TO_SET}")
         elif asked:
             self._ask(settings, settings.key, {module: modules[module] for module in asked})
 

@@ -19,16 +19,25 @@ from rvbuild.kinds.go.module_patterns import covers
 _KNOWN = {"sum.golang.org": "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"}
 """As the go command has them (cmd/go/internal/modfetch/key.go); a name is no address."""
 
+HOW_TO_SET = f"set GOSUMDB={next(iter(_KNOWN))}, or install Go (its default is used then)"
 _HINT = "set GOSUMDB as the go command has it: NAME, NAME+ID+KEY, and an address behind it; or off"
 
 
 @frozen(kw_only=True)
 class SumSettings:
-    """The database; ``key`` is None for none, ``excluded`` are patterns of modules."""
+    """The database.
+
+    Attributes:
+        key: That of the database; None for none.
+        address: Where it is.
+        excluded: Patterns of modules that it is not asked about.
+        is_set: Whether somebody says which database there is, or that there is none.
+    """
 
     key: LogKey | None
     address: str
     excluded: str
+    is_set: bool = True
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
@@ -42,7 +51,7 @@ class SumSettings:
         excluded = values.get("GONOSUMDB", values.get("GOPRIVATE", ""))
         name, _, address = values.get("GOSUMDB", OFF).partition(" ")
         if name == OFF:
-            return cls(key=None, address="", excluded=excluded)
+            return cls(key=None, address="", excluded=excluded, is_set="GOSUMDB" in values)
         try:
             key = LogKey.parse(_KNOWN.get(name, name))
         except ValueError as cause:
