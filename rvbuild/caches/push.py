@@ -35,8 +35,8 @@ from rvbuild.caches.shipment import Shipment, TargetShipment
 from rvbuild.caches.tenure import Tenure
 from rvbuild.caches.tree_packs import packed_tree, plan_packs
 from rvbuild.core.errors import StoreError
+from rvbuild.core.ports.blob_batches import BatchedCas
 from rvbuild.core.ports.cache import CollectableCache
-from rvbuild.core.ports.cas import Cas
 from rvbuild.core.ports.trees import Trees
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Pack, PackedTree, Statement
@@ -70,7 +70,7 @@ class Pusher:
     """
 
     cache: CollectableCache
-    cas: Cas
+    cas: BatchedCas
     trees: Trees
     key_id: str
     valid_ids: Collection[str]

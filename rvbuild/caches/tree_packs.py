@@ -20,7 +20,7 @@ from rvbuild.caches.pack import PIECE, PackReader, write_pack
 from rvbuild.core.digest import Digest
 from rvbuild.core.errors import VerificationError, WrongContent
 from rvbuild.core.packing import LARGE, RUN, blobs_of, runs_in, runs_of
-from rvbuild.core.ports.cas import Cas
+from rvbuild.core.ports.blob_batches import BatchedCas
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.statement import Pack, PackedTree
 from rvbuild.core.tree import DirectoryNode, File, Symlink, Tree
@@ -43,7 +43,7 @@ class PackPlan:
     message: bytes
     blobs: tuple[Digest, ...]
 
-    def write(self, cas: Cas, to: BinaryIO) -> Pack:
+    def write(self, cas: BatchedCas, to: BinaryIO) -> Pack:
         """Write it.
 
         Raises:
@@ -53,7 +53,7 @@ class PackPlan:
         size = len(self.message) + sum(blob.size for blob in self.blobs)
         return Pack(write_pack(self._parts(cas), size, to), len(self.blobs))
 
-    def _parts(self, cas: Cas) -> Iterator[bytes]:
+    def _parts(self, cas: BatchedCas) -> Iterator[bytes]:
         yield self.message
         for blobs in runs_of(self.blobs):
             if blobs[0].size > LARGE:
@@ -62,7 +62,7 @@ class PackPlan:
                 yield from cas.read_each(blobs)
 
 
-def _viewed(cas: Cas, blob: Digest) -> Iterator[bytes]:
+def _viewed(cas: BatchedCas, blob: Digest) -> Iterator[bytes]:
     with cas.view(blob) as view:
         for begin in range(0, blob.size, PIECE):
             yield bytes(view[begin : begin + PIECE])

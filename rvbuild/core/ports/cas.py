@@ -5,7 +5,6 @@ Knows: bytes. Must not know: what they mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -29,14 +28,6 @@ class Cas(Protocol):
         """
         ...
 
-    def read_each(self, blobs: Iterable[Digest]) -> Iterator[bytes]:
-        """The bytes of many, each verified, one after another; cheaper than ``read`` for each.
-
-        Raises:
-            As ``read`` does.
-        """
-        ...
-
     def view(self, blob: Digest) -> AbstractContextManager[ByteView]:
         """The bytes of ``blob`` where they are, however many: not verified.
 
@@ -46,7 +37,3 @@ class Cas(Protocol):
         ...
 
     def write(self, data: bytes) -> Digest: ...
-
-    def write_all(self, blobs: Iterable[bytes]) -> None:
-        """Write many at the price of one."""
-        ...

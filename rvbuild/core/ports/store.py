@@ -8,8 +8,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from rvbuild.core.ports.action_cache import ActionCache
+from rvbuild.core.ports.blob_batches import BatchedCas
 from rvbuild.core.ports.capturer import Capturer
-from rvbuild.core.ports.cas import Cas
 from rvbuild.core.ports.failure_logs import FailureLogs
 from rvbuild.core.ports.locks import Locks
 from rvbuild.core.ports.mountable import MountableTrees
@@ -21,7 +21,7 @@ from rvbuild.core.ports.trees import Trees
 class TreeStore:
     """Blobs and trees by content, and as folders of this machine."""
 
-    cas: Cas
+    cas: BatchedCas
     trees: Trees
     mountable: MountableTrees
     capturer: Capturer
