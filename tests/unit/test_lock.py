@@ -92,6 +92,11 @@ LOCK = Lock(
 )
 
 
+def test_a_lock_without_overrides_is_as_upstream_has_it():
+    lock = Lock()
+    assert lock.as_upstream is lock
+
+
 def test_round_trip_and_stable_text():
     text = write_lock(LOCK)
     assert read_lock(text.encode(), "rvbuild.lock") == LOCK
