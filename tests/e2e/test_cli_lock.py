@@ -377,7 +377,12 @@ def test_a_lock_that_may_not_be_written_stays(bare: World):
     lock.chmod(0o444)
     ran = bare.run("lock")
     assert (ran.code, ran.out) == (1, "")
-    ran.said("error: the lock cannot be written: it is read-only", f"--> {lock.name}\n", "hint: ", "chmod u+w")
+    ran.said(
+        "error: the lock cannot be written: it is read-only",
+        f"--> {lock.name}\n",
+        "hint: ",
+        "chmod u+w",
+    )
     assert lock.read_bytes() == b""
     lock.chmod(0o644)
     bare.fine("lock")
