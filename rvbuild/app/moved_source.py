@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from attrs import evolve, frozen
 
-from rvbuild.app.pin_scope import LoadedRecipes
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.source_outputs import SourceOutputs
@@ -32,10 +31,12 @@ class MovedSource:
     Attributes:
         session: The run.
         pin: The value as it is.
+        values: What recipes and the lock have.
     """
 
     session: Session
     pin: LiteralPin
+    values: LockedValues
 
     def described(self, value: str | None = None, use: PinUse | None = None) -> SourceSpec | None:
         """A description, with the values that the recipe and the lock say; None: there is none.
@@ -51,14 +52,9 @@ class MovedSource:
         use = use or self.pin.chief
         if use is None:
             return None
-        pin, build_arch = self.pin, self.session.build_arch
-        values = LockedValues(
-            lock=self.session.known(partly=True),
-            recipes=LoadedRecipes(self.session.folder),
-            build_arch=build_arch,
-        )
+        pin, values = self.pin, self.values
         moved = {} if value is None else {pin.variable: value}
-        spec = described(pin.recipe, use.source, values, build_arch, moved)
+        spec = described(pin.recipe, use.source, values, values.build_arch, moved)
         return spec if value is None else _without_followers(spec, use)
 
     def others(self, value: str) -> dict[str, str]:

@@ -11,14 +11,13 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
-from rvbuild.app.pin_scope import LoadedRecipes, own_recipes, pin_recipes
+from rvbuild.app.pin_scope import locked_values, own_recipes, pin_recipes
 from rvbuild.app.session import Session
 from rvbuild.caches.parallel import ask_all
 from rvbuild.core.errors import RvbuildError, raise_failures
 from rvbuild.core.pin_status import PinStatus
 from rvbuild.core.update_policy import UpdatePolicy, policy_of
 from rvbuild.release.literal_pin import LiteralPin, literal_pins
-from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.pin_review import PinReview
 from rvbuild.release.upstreams import Upstreams
 
@@ -88,11 +87,7 @@ def pin_review(session: Session, now: float) -> PinReview:
     """
     return PinReview(
         upstreams=Upstreams(session.sources),
-        values=LockedValues(
-            lock=session.known(partly=True),
-            recipes=LoadedRecipes(session.folder),
-            build_arch=session.build_arch,
-        ),
+        values=locked_values(session),
         policy=default_policy(session),
         now=now,
         today=session.today,

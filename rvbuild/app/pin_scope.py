@@ -15,6 +15,7 @@ from rvbuild.core.errors import RecipeError, RvbuildError
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
+from rvbuild.release.locked_values import LockedValues
 
 
 @frozen
@@ -25,6 +26,19 @@ class LoadedRecipes:
 
     def recipe(self, name: str, asked_at: Place | None = None, series: str = "") -> Recipe:
         return self.folder.load(name, asked_at, series)
+
+
+def locked_values(session: Session) -> LockedValues:
+    """What recipes and the lock have, which is read here.
+
+    Raises:
+        LockError: the lock cannot be read.
+    """
+    return LockedValues(
+        lock=session.known(partly=True),
+        recipes=LoadedRecipes(session.folder),
+        build_arch=session.build_arch,
+    )
 
 
 def own_names(session: Session) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from functools import partial
+from functools import cached_property, partial
 
 from attrs import define, evolve, field, frozen
 
@@ -46,6 +46,7 @@ from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.release.literal_pin import LiteralPin, literal_pins, tag_for
 from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pins_of
+from rvbuild.release.pin_review import PinReview
 
 _OF_ONE_PIN = (LockError, RecipeError, SourceError, UsageError, VerificationError)
 """What may go wrong with the edits of one pin, and says nothing of the others."""
@@ -102,7 +103,7 @@ class _Movable:
         )
 
 
-@define
+@define(slots=False)
 class _NewestMoves:
     """The moves of one update.
 
@@ -122,7 +123,7 @@ class _NewestMoves:
 
     def run(self) -> UpdateView:
         pins = self._pins()
-        statuses = review_pins(self.session, pin_review(self.session, self.now), pins)
+        statuses = review_pins(self.session, self._look, pins)
         self._failures += filter(None, map(self._unanswered, pins, statuses))
         movable = [*_movable(pins, statuses)]
         plan, result = self._locked(movable, self._values(movable))
@@ -235,7 +236,7 @@ class _NewestMoves:
                 renewed.update(self._renewed(each.pin))
                 steps.append(each.step())
                 continue
-            source = MovedSource(self.session, each.pin)
+            source = self._source(each.pin)
             move = PinMove(edits, values, partial(_judged, source, each.to.value))
             alone = sum(other.pin.recipe.base == each.pin.recipe.base for other in movable) == 1
             try:
@@ -247,6 +248,13 @@ class _NewestMoves:
                 steps.append(each.step(tuple(move.left_out)))
         return UpdatePlan(steps=tuple(steps), edits=edits, renewed=frozenset(renewed))
 
+    @cached_property
+    def _look(self) -> PinReview:
+        return pin_review(self.session, self.now)
+
+    def _source(self, pin: LiteralPin) -> MovedSource:
+        return MovedSource(self.session, pin, self._look.values)
+
     def _edited(self, move: PinMove, movable: _Movable, name: str) -> RecipeEdits:
         """The edits with those of one pin, which is moved alone by a name.
 
@@ -255,7 +263,7 @@ class _NewestMoves:
             RecipeError: the recipe cannot be edited.
             LockError: its source needs a value that is not locked.
         """
-        others = MovedSource(self.session, movable.pin).others(movable.to.value)
+        others = self._source(movable.pin).others(movable.to.value)
         move.present(movable.pin, evolve(movable.to, others=others))
         refuse_asks(move, str(movable.pin.ref), advise(Remedy.MOVE_ALONE.of(name)))
         edited_recipes(self.session, move.edits)

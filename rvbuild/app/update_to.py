@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
+from functools import cached_property
 
 from attrs import define, evolve, field
 
 from rvbuild.app.lock import lock
 from rvbuild.app.moved_source import MovedSource
+from rvbuild.app.pin_scope import locked_values
 from rvbuild.app.session import Session, with_recipes
 from rvbuild.app.update_plan import (
     UpdatePlan,
@@ -32,6 +34,7 @@ from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.family import family_lacking, family_with
 from rvbuild.release.literal_pin import LiteralPin, source_text, tag_for, value_for
+from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pin_of
 
@@ -55,7 +58,7 @@ def update_to(session: Session, name: str, request: UpdateRequest) -> UpdateView
     return _Move(session, name, evolve(request, series=series or request.series), pins).run()
 
 
-@define
+@define(slots=False)
 class _Move:
     """One move.
 
@@ -79,7 +82,7 @@ class _Move:
             return self._locked(*self._dropped())
         pin = self._pin()
         to = self._destination(pin, request.to)
-        to = evolve(to, others=MovedSource(self.session, pin).others(to.value))
+        to = evolve(to, others=self._source(pin).others(to.value))
         move = self._moved(pin, to)
         refuse_asks(move, self.name)
         former, series = pin.series or request.former, request.series or pin.series
@@ -170,7 +173,7 @@ class _Move:
         if not to:
             msg = f"to which version is {name} to move?"
             raise UsageError(msg, where=self.name, hint=advise(Remedy.MOVE_TO))
-        plain, chief = MovedSource(self.session, pin).described(), pin.chief
+        plain, chief = self._source(pin).described(), pin.chief
         if plain is None or not plain.has_revisions:
             return Destination(value=value_for(pin, to), tag=tag_for(pin, to))
         if chief is None or chief.template is None:
@@ -234,11 +237,18 @@ class _Move:
             return not self.session.sources.revision(spec, name).tag
         return False
 
+    def _source(self, pin: LiteralPin) -> MovedSource:
+        return MovedSource(self.session, pin, self._locked_values)
+
+    @cached_property
+    def _locked_values(self) -> LockedValues:
+        return locked_values(self.session)
+
     # ---- edits
 
     def _moved(self, pin: LiteralPin, to: Destination) -> PinMove:
         series = self.request.series
-        self._sources[pin.recipe.base] = MovedSource(self.session, pin), to.value
+        self._sources[pin.recipe.base] = self._source(pin), to.value
         move = PinMove(no_edits(self.session), self.request.values, self._judged)
         if series in {"", pin.series}:
             move.present(pin, to)
@@ -278,7 +288,7 @@ class _Move:
                 resolved = {former.variable: self._destination(former, said).value}
             if former:  # without a value, that is asked for first
                 value = resolved.get(former.variable, "")
-                self._sources[recipe.name] = MovedSource(self.session, former), value
+                self._sources[recipe.name] = self._source(former), value
             move.other_series(recipe, series, pin.series, resolved)
 
     def _dropped(self) -> tuple[PinMove, PinStep]:
