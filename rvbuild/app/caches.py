@@ -15,7 +15,7 @@ from attrs import frozen
 
 from rvbuild.app.cache_notes import public_address
 from rvbuild.app.cache_progress import cache_progress
-from rvbuild.app.run_caches import RunCache, opened
+from rvbuild.app.run_caches import PATIENCE, RunCache, opened
 from rvbuild.app.session import Session
 from rvbuild.caches.collect import Collection, Collector
 from rvbuild.caches.inventory import FileCount, Inventory, take_inventory
@@ -47,9 +47,6 @@ __all__ = [
 ]
 
 _AT_ONCE = 16
-_WAIT = 60.0
-"""Seconds between two signs of progress, for whoever looks at all of a cache: a bucket may take
-longer for a list than a build waits, and nothing else goes on meanwhile."""
 OFF = "off"
 
 
@@ -218,7 +215,7 @@ def one_marked_cache(session: Session, name: str) -> Iterator[RunCache]:
         UsageError: there is no such cache, or this run is offline.
         CacheError: it does not answer, has no lists, or is no cache: it has no mark, or another.
     """
-    with one_cache(session, name, wait=_WAIT) as cache:
+    with one_cache(session, name, wait=PATIENCE) as cache:
         for _ in cache.cache.entries(LEASES):  # whoever has no lists says so first
             break
         require_mark(cache.cache, cache.address)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from attrs import evolve, field, frozen
 
+from rvbuild.app.project_files import required_project
 from rvbuild.app.session import Session, lock_at, locked_text, variants_of
 from rvbuild.app.workspace import LOCK
 from rvbuild.core.errors import RecipeError, RvbuildError, UsageError
@@ -134,11 +135,8 @@ def _folder(session: Session) -> str:
     Raises:
         UsageError: there is none.
     """
-    if session.workspace.project is None:
-        msg = "this is no project: here are neither recipes/ nor rvbuild.lock"
-        hint = "go to a project, or name two files of locks, or two series of a recipe"
-        raise UsageError(msg, where=os.getcwd(), hint=hint)
-    return session.workspace.project
+    hint = "go to a project, or name two files of locks, or two series of a recipe"
+    return required_project(session.workspace, hint)
 
 
 def _revision(session: Session, word: str) -> ComparedSide:

@@ -6,15 +6,13 @@ who reads the result.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from attrs import evolve, field, frozen
 
 from rvbuild.app.lock_scope import LockScope, lock_scope
 from rvbuild.app.own_places import OutsideOwn
-from rvbuild.app.project_files import project_lock, put_project_lock
+from rvbuild.app.project_files import project_lock, put_project_lock, required_project
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session, as_upstream, locked_text
 from rvbuild.app.source_outputs import SourceOutputs
@@ -23,7 +21,7 @@ from rvbuild.core.errors import (
     LockError,
     RecipeError,
     RvbuildError,
-    UsageError,
+    each_once,
     raise_failures,
     single_failures,
 )
@@ -40,7 +38,6 @@ from rvbuild.recipes_yaml.project_file import near_path
 
 _UNLIKE = "the lock is not what the recipes ask for"
 _RELOCK = advise(Remedy.LOCK)
-E = TypeVar("E", bound=Exception)
 
 
 @frozen(kw_only=True)
@@ -120,18 +117,10 @@ def _differences(old: Lock, new: Lock) -> Iterator[str]:
 
 def _errors(failures: Mapping[str, RvbuildError]) -> list[Exception]:
     """Each error of the recipes that could not be locked, once; a note names the recipes."""
-    errors = _each_once(single_failures(failures.values()))
+    errors = each_once(single_failures(failures.values()))
     if errors:
         errors[0].add_note(f"not locked: {', '.join(map(brief, failures))}")
     return errors
-
-
-def _each_once(errors: Iterable[E]) -> list[E]:
-    return list({(str(error), *_details(error)): error for error in errors}.values())
-
-
-def _details(error: Exception) -> tuple[str, ...]:
-    return error.details if isinstance(error, RvbuildError) else ()
 
 
 def lock(
@@ -249,9 +238,7 @@ def _united(old: Lock, new: Lock) -> Lock:
 
 def _project_lock(session: Session) -> str:
     """The project's lock; the one that came with rvbuild is not anybody's to write."""
-    if session.workspace.project is None:
-        msg = "this is no project: here are neither recipes/ nor rvbuild.lock"
-        raise UsageError(msg, where=os.getcwd(), hint="write recipes/NAME/recipe.yaml first")
+    required_project(session.workspace, "write recipes/NAME/recipe.yaml first")
     return session.workspace.locks[0]
 
 
@@ -325,7 +312,7 @@ def _refuse_contradictions(
             if failures is None:
                 raise
             failures.setdefault(recipe.name, error)
-    contradictions = _each_once(contradictions)
+    contradictions = each_once(contradictions)
     if contradictions:
         raise_failures([_contradiction(contradictions, path), *_errors(failures or {})])
 

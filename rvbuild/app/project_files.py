@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from rvbuild.app.lock_file import put_lock
-from rvbuild.app.workspace import JOURNAL
-from rvbuild.core.errors import LockError, StoreError
+from rvbuild.app.workspace import JOURNAL, Workspace
+from rvbuild.core.errors import LockError, StoreError, UsageError
 from rvbuild.core.system_fault import Site, hint_for
 from rvbuild.files.change import Disturbed, HalfDone
 from rvbuild.files.folder import WrongKind
@@ -27,6 +27,22 @@ _BY_HAND = (
     f"remove {JOURNAL}/ to keep the files as they are, and compare them with what is committed"
 )
 _NO_LINKS = "a change of several files goes through no link: put the file itself there"
+
+
+def required_project(workspace: Workspace, hint: str) -> str:
+    """The project's folder.
+
+    Args:
+        workspace: Where the run is.
+        hint: What to do where there is no project.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if workspace.project is None:
+        msg = "this is no project: here are neither recipes/ nor rvbuild.lock"
+        raise UsageError(msg, where=os.getcwd(), hint=hint)
+    return workspace.project
 
 
 def put_project(project: str, changes: Sequence[NewContent]) -> None:

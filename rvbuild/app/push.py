@@ -15,7 +15,7 @@ from rvbuild.app.former_targets import former_targets
 from rvbuild.app.owed import owed_shipments
 from rvbuild.app.push_signer import push_signer, tell_untrusted
 from rvbuild.app.pusher import PushTally, pusher_of
-from rvbuild.app.run_caches import RunCache, RunCaches, opened
+from rvbuild.app.run_caches import PATIENCE, RunCache, RunCaches, opened
 from rvbuild.app.session import Session
 from rvbuild.app.shipments import Packer, Unfit, share_lookup
 from rvbuild.app.targets import link_unedited
@@ -25,7 +25,6 @@ from rvbuild.core.graph import Target
 from rvbuild.core.ports.signer import Signer
 
 __all__ = [
-    "WAIT",
     "CachePush",
     "PushView",
     "push_former",
@@ -33,10 +32,6 @@ __all__ = [
     "shipments_of",
     "written_caches",
 ]
-
-WAIT = 60.0
-"""Seconds between two signs of progress. A server says nothing while it brings a large object to
-its disk, and who pushes has nothing better to do."""
 
 
 @frozen(kw_only=True)
@@ -96,7 +91,7 @@ def push_targets(
         UsageError: nobody signs; no cache is written; a target was not built, or a compile cache
             helped.
     """
-    with opened(session, names, wait=WAIT) as caches:
+    with opened(session, names, wait=PATIENCE) as caches:
         written = written_caches(caches, names)
         signer = push_signer(session, caches)
         tell_untrusted(session, caches.keyring, signer.public)
@@ -116,7 +111,7 @@ def push_former(
     Raises:
         UsageError: nobody signs; no cache is written.
     """
-    with opened(session, names, wait=WAIT) as caches:
+    with opened(session, names, wait=PATIENCE) as caches:
         written = written_caches(caches, names)
         signer = push_signer(session, caches)
         tell_untrusted(session, caches.keyring, signer.public)

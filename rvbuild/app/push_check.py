@@ -11,9 +11,9 @@ from functools import partial
 from attrs import frozen
 
 from rvbuild.app.own_record import open_said
-from rvbuild.app.push import WAIT, shipments_of, written_caches
+from rvbuild.app.push import shipments_of, written_caches
 from rvbuild.app.push_signer import refuse_revoked
-from rvbuild.app.run_caches import RunCache, opened, signer_of
+from rvbuild.app.run_caches import PATIENCE, RunCache, opened, signer_of
 from rvbuild.app.session import Session
 from rvbuild.caches.availability import Lack, find_lacks
 from rvbuild.caches.shipment import TargetShipment
@@ -65,7 +65,7 @@ def check_pushed(
             revoked.
         CacheError: a cache does not answer.
     """
-    with opened(session, names, wait=WAIT) as caches:
+    with opened(session, names, wait=PATIENCE) as caches:
         written, keyring = written_caches(caches, names), caches.keyring
         shipments = shipments_of(session, targets)
         signer = signer_of(session, caches)

@@ -38,6 +38,13 @@ from rvbuild.transfers.transport import Patience, Transport
 from rvbuild.trust.keyring import Keyring
 from rvbuild.trust.verify import verify_statement
 
+PATIENCE = 60.0
+"""Seconds between two signs of progress of a cache, for whoever pushes, or looks at all of it.
+
+A server says nothing while it brings a large object to its disk, a bucket may take longer for a
+list than a build waits, and nothing else goes on meanwhile.
+"""
+
 
 @frozen(kw_only=True)
 class RunCache:

@@ -35,6 +35,7 @@ from rvbuild.core.errors import (
     SourceError,
     UsageError,
     VerificationError,
+    each_once,
     single_failures,
 )
 from rvbuild.core.names import RecipeName, SourceRef
@@ -132,7 +133,7 @@ class _NewestMoves:
             held=tuple(status for status in statuses if status.choice.held),
             unasked=tuple(status for status in statuses if status.unasked),
             shipped=self._shipped,
-            failures=tuple(_each_once([*self._broken, *self._failures])),
+            failures=tuple(each_once([*self._broken, *self._failures])),
             project=str(self.session.workspace.project),
         )
         if result is None:
@@ -358,7 +359,7 @@ def _stayed(
 
 
 def _problems(result: LockResult, names: Iterable[str]) -> tuple[Exception, ...]:
-    return tuple(_each_once(single_failures(result.failures[name] for name in names)))
+    return tuple(each_once(single_failures(result.failures[name] for name in names)))
 
 
 def _itself(recipes: RecipeCollection, name: str) -> set[str]:
@@ -376,7 +377,3 @@ def _needed(recipes: RecipeCollection, name: str) -> set[str]:
     parsed = RecipeName.parse(name)
     below = recipes.series.closure(parsed.base)
     return {str(RecipeName(each, parsed.series)) for each in below}
-
-
-def _each_once(errors: Iterable[Exception]) -> list[Exception]:
-    return list({(str(error), *getattr(error, "details", ())): error for error in errors}.values())

@@ -6,7 +6,6 @@ moves, how it is edited.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
@@ -15,7 +14,7 @@ from attrs import field, frozen
 from rvbuild.app.diff_side import whole_side
 from rvbuild.app.lock import LockResult
 from rvbuild.app.pin_scope import with_read
-from rvbuild.app.project_files import project_lock
+from rvbuild.app.project_files import project_lock, required_project
 from rvbuild.app.session import Session, locked_text
 from rvbuild.app.update_view import FileChange, difference
 from rvbuild.core.advice import Hint, Remedy, advise
@@ -109,9 +108,7 @@ def own_root(session: Session) -> RecipeRoot:
     Raises:
         UsageError: there is no project.
     """
-    if session.workspace.project is None:
-        msg = "this is no project: here are neither recipes/ nor rvbuild.lock"
-        raise UsageError(msg, where=os.getcwd(), hint="go to a project")
+    required_project(session.workspace, "go to a project")
     return session.folder.roots[0]
 
 

@@ -45,11 +45,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Self, TypeVar
 
 from rvbuild.core.advice import Hint
 from rvbuild.core.loss import Loss, Unavailable
 from rvbuild.core.place import Place
+
+E = TypeVar("E", bound=Exception)
 
 Where = Place | str
 """A place in a file; or a URL, the name of a step, a file of a store."""
@@ -342,6 +344,15 @@ def single_failures(failures: Iterable[Exception]) -> list[Exception]:
     """The same failures, each alone where several came as one."""
     nested = (each.failures if isinstance(each, RunFailed) else [each] for each in failures)
     return [failure for group in nested for failure in group]
+
+
+def each_once(errors: Iterable[E]) -> list[E]:
+    """The errors that say something else, each once: several recipes may meet one."""
+    return list({(str(error), *_details(error)): error for error in errors}.values())
+
+
+def _details(error: Exception) -> tuple[str, ...]:
+    return error.details if isinstance(error, RvbuildError) else ()
 
 
 def leaves_others_whole(error: Exception) -> bool:
