@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
+from git_run import git_at
 from git_server import serving, smart_http
 
 from rvbuild.core.errors import SourceError
@@ -21,7 +22,6 @@ from rvbuild.transfers.mirrors import Mirrors
 from rvbuild.transfers.sinks import DigestSink
 
 URL = "https://forge.example/owner/name"
-ROLES = ("AUTHOR", "COMMITTER")
 
 
 class Upstream:
@@ -37,18 +37,7 @@ class Upstream:
         self.git("config", "uploadpack.allowAnySHA1InWant", "true")
 
     def git(self, *words: str) -> str:
-        who = {f"GIT_{role}_{what}": "a" for role in ROLES for what in ("NAME", "EMAIL")}
-        when = {f"GIT_{role}_DATE": f"{self.date} +0100" for role in ROLES}
-        home = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
-        done = subprocess.run(
-            ["git", *words],
-            cwd=self.folder,
-            env=home | who | when,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
+        return git_at(self.folder, self.date, *words)
 
     def commit(self, subject: str, **files: str) -> None:
         """Commit files; ``__`` in a name is a folder."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from git_run import git_at
 from git_server import serving, smart_http
 
 from rvbuild.cli.remedies import hint_text
@@ -28,7 +28,6 @@ from rvbuild.recipes_yaml.recipe import read_recipe
 from rvbuild.transfers.mirrors import Mirrors
 
 FORMATS = ("sha1", "sha256")
-ROLES = ("AUTHOR", "COMMITTER")
 
 
 def _nothing(_source: str, _file: str) -> bytes:
@@ -45,18 +44,7 @@ class Upstream:
         self.git("init", "-q", "-b", "main", f"--object-format={object_format}", ".")
 
     def git(self, *words: str) -> str:
-        who = {f"GIT_{role}_{what}": "a" for role in ROLES for what in ("NAME", "EMAIL")}
-        when = {f"GIT_{role}_DATE": "1700000000 +0100" for role in ROLES}
-        home = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
-        done = subprocess.run(
-            ["git", *words],
-            cwd=self.folder,
-            env=home | who | when,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
+        return git_at(self.folder, 1_700_000_000, *words)
 
     def commit(self, text: str) -> str:
         (self.folder / "file").write_text(text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from attrs import define, field
+from git_run import git_at
 from git_server import serving, smart_http
 
 from rvbuild.core.errors import SourceError
@@ -36,18 +36,7 @@ class Upstream:
         return self.root / "up"
 
     def git(self, *words: str) -> str:
-        who = {f"GIT_{r}_{w}": "a" for r in ("AUTHOR", "COMMITTER") for w in ("NAME", "EMAIL")}
-        when = {f"GIT_{r}_DATE": f"{self.now} +0100" for r in ("AUTHOR", "COMMITTER")}
-        home = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
-        done = subprocess.run(
-            ["git", *words],
-            cwd=self.folder,
-            env=home | who | when,
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-        return done.stdout.strip()
+        return git_at(self.folder, self.now, *words)
 
     def commit(self) -> str:
         self.now += 1
