@@ -25,7 +25,8 @@ from rvbuild.core.tree import DirectoryNode, File, Node, Symlink, Tree
 from rvbuild.files.folder import A_FOLDER, WrongKind, kind_at, open_file
 from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import Barrier
-from rvbuild.stores.blobs import BlobShelves, LocalCas, is_blob
+from rvbuild.stores.blob_shelves import BlobShelves, is_blob
+from rvbuild.stores.blobs import LocalCas
 from rvbuild.stores.capture import take_folder
 from rvbuild.stores.layout import PLAIN, REPAIR, Layout, guarded, missing_tree, store_error
 from rvbuild.stores.locks import LocalLocks

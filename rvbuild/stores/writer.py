@@ -22,7 +22,7 @@ from rvbuild.core.ports.callbacks import Wanted
 from rvbuild.core.tree import File, Symlink, Tree
 from rvbuild.files.timestamp import EPOCH_NS
 from rvbuild.stores.barrier import AHEAD
-from rvbuild.stores.blobs import BlobShelves
+from rvbuild.stores.blob_shelves import BlobShelves
 from rvbuild.stores.hashing import StreamHash
 from rvbuild.stores.inode import PIECE, fill
 from rvbuild.stores.layout import EXECUTABLE, PLAIN, store_error
