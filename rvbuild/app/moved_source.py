@@ -38,6 +38,17 @@ class MovedSource:
     pin: LiteralPin
     values: LockedValues
 
+    @property
+    def context(self) -> ResolveContext:
+        """How its upstream is asked; no file of another source is read."""
+        recipe = self.pin.recipe
+        return ResolveContext(
+            build_arch=self.values.build_arch,
+            folder=recipe.folder,
+            where=recipe.at("sources"),
+            read=lambda *_: b"",
+        )
+
     def described(self, value: str | None = None, use: PinUse | None = None) -> SourceSpec | None:
         """A description, with the values that the recipe and the lock say; None: there is none.
 
@@ -85,17 +96,11 @@ class MovedSource:
         )
 
     def _reader(self, value: str) -> ReadFile:
-        session, recipe, spec = self.session, self.pin.recipe, self.described(value)
+        session, spec = self.session, self.described(value)
         if spec is None:
             return lambda _: None
-        context = ResolveContext(
-            build_arch=session.build_arch,
-            folder=recipe.folder,
-            where=recipe.at("sources"),
-            read=lambda *_: b"",
-        )
         outputs = SourceOutputs(services_of(session), session.jobs())
-        (source,) = session.sources.resolve(spec, context)
+        (source,) = session.sources.resolve(spec, self.context)
         tree = outputs.nested(outputs.root(source))
 
         def read(path: str) -> bytes | None:

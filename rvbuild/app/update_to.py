@@ -28,7 +28,6 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import SourceError, UsageError, WrongContent, suggestion
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
-from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
@@ -197,14 +196,8 @@ class _Move:
         self, pin: LiteralPin, spec: SourceSpec, tag: str, error: SourceError
     ) -> SourceError:
         """What is wrong with a tag: that upstream has none, if it says which it has."""
-        context = ResolveContext(
-            build_arch=self.session.build_arch,
-            folder=pin.recipe.folder,
-            where=pin.recipe.at("sources"),
-            read=lambda *_: b"",
-        )
         try:
-            listing = self.session.sources.candidates(spec, context)
+            listing = self.session.sources.candidates(spec, self._source(pin).context)
         except (SourceError, UsageError):
             return error
         if not isinstance(listing, VersionListing) or pin.chief is None:
@@ -223,7 +216,7 @@ class _Move:
         if pin.chief is None or value_for(pin, tag) != pin.value:
             return
         ref = SourceRef(pin.recipe.name, pin.chief.source)
-        entry = self.session.known(partly=True).sources.get(ref)
+        entry = self._locked_values.lock.sources.get(ref)
         commits = [getattr(part, "commit", "") for part in entry.parts] if entry else []
         locked = next(iter(commits), "")
         if locked and locked != commit and self.request.series in {"", pin.series}:
@@ -305,9 +298,10 @@ class _Move:
             raise UsageError(msg, where=request.series or recipe.base, hint=there)
         own = own_root(self.session).names()
         family = family_with(self.session.folder, recipe.base, request.series)
+        dropped = [each for each in family if each.name in own]
         move = PinMove(no_edits(self.session), {}, lambda *_: PatchVerdict())
-        move.without_series([each for each in family if each.name in own], request.series)
-        self._refuse_default({each.name for each in family if each.name in own})
+        move.without_series(dropped, request.series)
+        self._refuse_default({each.name for each in dropped})
         return move, PinStep(
             pin=pin.ref,
             place=pin.place,
