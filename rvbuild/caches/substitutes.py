@@ -51,6 +51,7 @@ from rvbuild.core.ports.clock import Clock
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.printable import printable_line
 from rvbuild.core.statement import CLOSURE, REALISATION, Closure, Statement
+from rvbuild.core.tree import Tree
 
 
 class Verify(Protocol):
@@ -157,7 +158,7 @@ class CacheSubstitutes:
                     break
         return self._settle(heard)
 
-    def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> None:
+    def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> Tree:
         statement = offer.statement
         sources = sorted(self._sources.get(statement.derivation.hash, []), key=_rank)
         others = [member for member in self.members if member not in sources]
@@ -165,13 +166,14 @@ class CacheSubstitutes:
         packs = PackSource((*sources, *others), watch, self._tell, self._doubts)
         watch.expect(next((each.speed for each in sources), None))
         try:
-            TreeUnpacker(statement.output, packs.read, into, watch.unpacked).run()
+            tree = TreeUnpacker(statement.output, packs.read, into, watch.unpacked).run()
         except (CacheError, VerificationError) as error:
             msg = f"{offer.cache} does not give what it offered: {error.message}"
             if packs.may_come_right:
                 raise WrongContent(msg, where=statement.label, details=packs.details) from error
             raise SubstituteError(msg, where=statement.label, details=packs.details) from error
         packs.count(statement.milliseconds / 1000)
+        return tree
 
     def cancel(self) -> None:
         self.stop()

@@ -125,8 +125,8 @@ class TreeUnpacker:
         self._writing = threading.Lock()
         self._unpacking = threading.BoundedSemaphore(UNPACKED)
 
-    def run(self) -> None:
-        """Read all packs.
+    def run(self) -> Tree:
+        """Read all packs; return the tree that they hold.
 
         Raises:
             VerificationError: a pack is not what was signed.
@@ -136,7 +136,7 @@ class TreeUnpacker:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             taken = pool.map(self._take_pack, others, itertools.count(1))
             try:
-                self._take_first(first)
+                tree = self._take_first(first)
                 for _ in taken:
                     pass
             except BaseException:
@@ -144,16 +144,19 @@ class TreeUnpacker:
                 raise
             finally:  # nobody waits for a tree that does not come
                 self._begun.set()
+        return tree
 
-    def _take_first(self, pack: Pack) -> None:
+    def _take_first(self, pack: Pack) -> Tree:
         reader = PackReader(self._read(pack.digest))
         with _to_its_end(reader):
-            self._places, others = _laid_out(self._tree(reader))
+            tree = self._tree(reader)
+            self._places, others = _laid_out(tree)
             self._runs = runs_in(tuple(self._places), self._packed.packs)
             with self._writing:
                 self._begun.set()  # the others decompress meanwhile
                 self._make_others(others)
             self._take(reader, self._runs[0])
+        return tree
 
     def _tree(self, reader: PackReader) -> Tree:
         """The tree that the first pack is of."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from rvbuild.core.errors import Malformed
 from rvbuild.core.paths import check_name, path_problem
-from rvbuild.core.tree import File, Nested, Symlink
+from rvbuild.core.tree import File, Nested, Symlink, Tree
 
 _PENDING = Symlink("")
 
@@ -84,6 +84,22 @@ class Outline:
             msg = f"a hard link to what is not an earlier file: {path}"
             raise Malformed(msg)
         return node
+
+    def tree(self, expected: Tree | None = None) -> Tree:
+        """The tree that was made.
+
+        Args:
+            expected: What it must be, where that is known: comparing costs a tenth of hashing.
+
+        Raises:
+            VerificationError: it is another.
+        """
+        if expected is None:
+            return Tree.of(self.root)
+        if not expected.describes(self.root):
+            msg = f"the tree that was made is not {expected.root}"
+            raise Malformed(msg)
+        return expected
 
     @property
     def directories(self) -> list[str]:

@@ -202,6 +202,22 @@ class Tree:
                     into[name] = node
         return root
 
+    def describes(self, nested: Nested) -> bool:
+        """Whether ``Tree.of(nested)`` would be this tree; nothing is hashed to know it."""
+        stack: list[tuple[Digest, Nested]] = [(self.root, nested)]
+        while stack:
+            digest, here = stack.pop()
+            entries = self.directories[digest].entries
+            if len(entries) != len(here):
+                return False
+            for name, node in entries.items():
+                there = here.get(name)
+                if isinstance(node, DirectoryNode) and isinstance(there, dict):
+                    stack.append((node.digest, there))
+                elif node != there:
+                    return False
+        return True
+
     def walk(self) -> Iterator[tuple[str, Union[File, Symlink]]]:
         """Every file and symlink with its path, in path order of the directories."""
         stack = [("", self.root)]

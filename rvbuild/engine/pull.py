@@ -22,11 +22,11 @@ def pull_tree(offer: Offer, trees: Trees, substitutes: Substitutes, advance: Adv
     while True:
         with trees.new_tree() as tree:
             try:
-                substitutes.fetch(offer, tree, advance)
+                expected = substitutes.fetch(offer, tree, advance)
             except WrongContent:
                 continue  # somebody else may have it right
-            root = tree.commit().root
-        if root != offer.output:
-            msg = f"{offer.cache} gave another tree than was signed"
-            raise SubstituteError(msg, where=offer.statement.label)
+            if expected.root != offer.output:
+                msg = f"{offer.cache} gave another tree than was signed"
+                raise SubstituteError(msg, where=offer.statement.label)
+            tree.commit(expected)
         return

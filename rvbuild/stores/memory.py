@@ -61,9 +61,9 @@ class MemoryWriter:
         self._reserve(path)
         self._outline.fill(path, node)
 
-    def commit(self) -> Tree:
+    def commit(self, expected: Tree | None = None) -> Tree:
         """Register the tree; return it."""
-        return self._trees.keep(Tree.of(self._outline.root))
+        return self._trees.keep(self._outline.tree(expected))
 
     def _reserve(self, path: str) -> None:
         with self._placing:

@@ -126,10 +126,10 @@ class LocalWriter:
         self._outline.fill(path, node)
         return node
 
-    def commit(self) -> Tree:
+    def commit(self, expected: Tree | None = None) -> Tree:
         """Register the tree: durable and verified once this returns it."""
         self._wrote(AHEAD)  # all is there: the disk takes it while the tree is hashed
-        tree = Tree.of(self._outline.root)
+        tree = self._outline.tree(expected)
         self._register(tree, self)
         return tree
 

@@ -205,6 +205,25 @@ def test_a_tree_may_be_committed_again(store: Store) -> None:
     assert made(store, a=b"1") == made(store, a=b"1")
 
 
+def test_a_tree_that_is_expected_is_committed_as_what_it_is(store: Store) -> None:
+    tree = Tree.of({"a": File(Digest.of(b"1")), "b": {}})
+    with store.trees.new_tree() as writer:
+        writer.file("a", [b"1"])
+        writer.directory("b")
+        assert writer.commit(tree) == tree
+    assert store.trees.tree(tree.root) == tree
+
+
+def test_another_tree_than_is_expected_is_no_tree(store: Store) -> None:
+    expected = Tree.of({"a": File(Digest.of(b"1"))})
+    with store.trees.new_tree() as writer:
+        writer.file("a", [b"2"])
+        with pytest.raises(VerificationError, match="the tree that was made is not"):
+            writer.commit(expected)
+    assert not store.trees.has_tree(expected.root)
+    assert not store.trees.has_tree(Tree.of({"a": File(Digest.of(b"2"))}).root)
+
+
 def test_an_error_of_the_source_passes_through(store: Store) -> None:
     def broken() -> Iterator[bytes]:
         yield b"one"

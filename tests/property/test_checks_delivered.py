@@ -39,6 +39,7 @@ from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.realisation import Realisation
+from rvbuild.core.tree import Tree
 from rvbuild.engine.build import Built
 from rvbuild.engine.lookup import StoreLookup
 from rvbuild.stores.memory import MemoryActionCache
@@ -173,12 +174,12 @@ class Fickle:
     def closure(self, derivation: str) -> Offers:
         return self.offers.closure(derivation)
 
-    def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> None:
+    def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> Tree:
         self.before(offer.statement.label)
         if offer.statement.label in self.slow:
             msg = "too slow"
             raise SubstituteError(msg, loss=TooSlow(2, 1))
-        self.offers.fetch(offer, into, advance)
+        return self.offers.fetch(offer, into, advance)
 
     def cancel(self) -> None:
         self.offers.cancel()

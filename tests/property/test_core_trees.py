@@ -63,6 +63,12 @@ def test_different_trees_have_different_roots(one: Nested, other: Nested):
     assert (one == other) == (Tree.of(one).root == Tree.of(other).root)
 
 
+@given(FEW, FEW)
+def test_a_tree_describes_what_it_is_made_of_and_nothing_else(one: Nested, other: Nested):
+    assert Tree.of(one).describes(one)
+    assert Tree.of(one).describes(other) == (Tree.of(one) == Tree.of(other))
+
+
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_a_tree_or_refused(data: bytes):
     for kind in (Directory, Tree, Outcome):

@@ -27,6 +27,7 @@ from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
 from rvbuild.core.realisation import Realisation
 from rvbuild.core.statement import Pack, PackedTree, Statement
+from rvbuild.core.tree import Tree
 from rvbuild.engine.build import Built
 
 
@@ -140,7 +141,7 @@ class Fickle:
             told |= self._offer(each)
         return told
 
-    def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> None:
+    def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> Tree:
         digest = offer.statement.derivation.hash
         at = [each.digest for each in self.made].index(digest)
         tries, script = self.fetched.count(digest), self.scene.nodes[at].fetches
@@ -156,6 +157,7 @@ class Fickle:
             msg = "wrong"
             raise WrongContent(msg)
         advance(1, 1)
+        return self.theirs.store.trees.tree(offer.output)
 
     def cancel(self) -> None:
         """Nothing waits here."""

@@ -153,6 +153,7 @@ class Board:
 
     records: dict[str, bytes] = field(factory=dict)
     contents: dict[Digest, Plain] = field(factory=dict)
+    trees: dict[Digest, Tree] = field(factory=dict)
 
     def record(self, name: str) -> bytes | None:
         return self.records.get(name)
@@ -187,9 +188,10 @@ class Asked:
     def closure(self, _derivation: str) -> Offers:
         return {}
 
-    def fetch(self, offer: Offer, into: TreeSink, _advance: Advance) -> None:
+    def fetch(self, offer: Offer, into: TreeSink, _advance: Advance) -> Tree:
         for path, data in self.board.contents[offer.output]:
             into.file(path, [data], executable=False)
+        return self.board.trees[offer.output]
 
     def cancel(self) -> None:
         """Nothing waits here."""
@@ -274,6 +276,7 @@ class World:
             return
         made, store = shipment.realisation, self.shops[key].store
         self.board.contents[made.output] = plain(store, made.output)
+        self.board.trees[made.output] = store.trees.tree(made.output)
         statement = Statement(
             derivation=made.key,
             label=shipment.label,

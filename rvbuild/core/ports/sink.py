@@ -35,6 +35,13 @@ class TreeSink(Protocol):
 class TreeWriter(TreeSink, Protocol):
     """A sink that can be made permanent."""
 
-    def commit(self) -> Tree:
-        """Register the tree: durable and verified once this returns it."""
+    def commit(self, expected: Tree | None = None) -> Tree:
+        """Register the tree: durable and verified once this returns it.
+
+        Args:
+            expected: What it must be, where that is known; then it is not hashed again.
+
+        Raises:
+            VerificationError: it is another; nothing is registered.
+        """
         ...

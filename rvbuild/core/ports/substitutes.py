@@ -11,6 +11,7 @@ from typing import Protocol
 from rvbuild.core.offer import Offer, Offers
 from rvbuild.core.ports.callbacks import Advance
 from rvbuild.core.ports.sink import TreeSink
+from rvbuild.core.tree import Tree
 
 
 class Substitutes(Protocol):
@@ -36,8 +37,8 @@ class Substitutes(Protocol):
         """
         ...
 
-    def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> None:
-        """Bring the output's tree, verified.
+    def fetch(self, offer: Offer, into: TreeSink, advance: Advance) -> Tree:
+        """Bring the output's tree, verified; return what ``into`` was given.
 
         Raises:
             WrongContent: some of it came wrong, and somebody else may have it right: ask again,
