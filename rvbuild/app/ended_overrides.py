@@ -21,6 +21,5 @@ def tell_of_ended(session: Session, recipes: Iterable[Recipe]) -> None:
         for name, each in recipe.overrides:
             if each.has_ended(session.today):
                 text = f"{each.value} instead of {each.upstream} was until {each.until}"
-                reason = ", ".join(each.because)
-                note = f"{text} (because {reason}): decide again before the next lock"
+                note = f"{text} (because {each.reason}): decide again before the next lock"
                 session.report(Noticed(name, note))

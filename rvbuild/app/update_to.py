@@ -28,11 +28,12 @@ from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import SourceError, UsageError, WrongContent, suggestion
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
+from rvbuild.core.recipe import Recipe
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.family import family_lacking, family_with
-from rvbuild.release.literal_pin import LiteralPin, source_text, tag_for, value_for
+from rvbuild.release.literal_pin import LiteralPin, literal_pins, source_text, tag_for, value_for
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pin_of
@@ -81,7 +82,6 @@ class _Move:
             return self._locked(*self._dropped())
         pin = self._pin()
         to = self._destination(pin, request.to)
-        to = evolve(to, others=self._source(pin).others(to.value))
         move = self._moved(pin, to)
         refuse_asks(move, self.name)
         former, series = pin.series or request.former, request.series or pin.series
@@ -162,7 +162,12 @@ class _Move:
     # ---- where to
 
     def _destination(self, pin: LiteralPin, to: str) -> Destination:
-        """What the person's word for a version means.
+        """What the person's word for a version means, in each repository that it chooses."""
+        chosen = self._chosen(pin, to)
+        return evolve(chosen, others=self._source(pin).others(chosen.value))
+
+    def _chosen(self, pin: LiteralPin, to: str) -> Destination:
+        """What the person's word for a version means where its upstream is asked.
 
         Raises:
             UsageError: there is none.
@@ -273,16 +278,17 @@ class _Move:
         for recipe in family_lacking(self.session.folder, pin.recipe.base, pin.series, series):
             if recipe.name not in own:
                 continue
-            pins = pin_of(self.session.folder, recipe.name)
-            former = next((each for each in pins if each.series == pin.series), None)
-            said = self.request.values.get(f"{recipe.name}.{pins[0].variable}", "")
-            resolved = {}
-            if said and former:
-                resolved = {former.variable: self._destination(former, said).value}
+            former, to = self._value_of_series(recipe, pin.series), Destination(value="")
             if former:  # without a value, that is asked for first
-                value = resolved.get(former.variable, "")
-                self._sources[recipe.name] = self._source(former), value
-            move.other_series(recipe, series, pin.series, resolved)
+                said = self.request.values.get(f"{recipe.name}.{former.variable}")
+                to = self._destination(former, said) if said else to
+                self._sources[recipe.name] = self._source(former), to.value
+            move.other_series(recipe, series, pin.series, former, to)
+
+    def _value_of_series(self, recipe: Recipe, series: str) -> LiteralPin | None:
+        """The value of a recipe that stands in a series and chooses its source."""
+        loaded = self.session.folder.load(recipe.base, None, series)
+        return next((each for each in literal_pins([loaded]) if each.series), None)
 
     def _dropped(self) -> tuple[PinMove, PinStep]:
         """The edits that take a series away.

@@ -78,7 +78,7 @@ def _override_rows(pins: Iterable[PinStatus]) -> Iterator[tuple[str, str, str]]:
         if pin.instead is not None:
             upstream = short_value(pin.current or pin.instead.upstream)
             values = f"{short_value(pin.instead.value)} instead of {upstream}"
-            notes = _end(pin.instead, pin.ended_by), ", ".join(pin.instead.because)
+            notes = _end(pin.instead, pin.ended_by), pin.instead.reason
             yield _name(pin), values, "; ".join(filter(None, notes))
 
 

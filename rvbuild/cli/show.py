@@ -229,7 +229,7 @@ def _module_lines(module: OverriddenModule) -> Iterator[str]:
 
 
 def _reason_lines(override: Override) -> Iterator[str]:
-    yield f"  because {', '.join(override.because)}"
+    yield f"  because {override.reason}"
     if override.until:
         yield f"  until {override.until}"
 

@@ -41,6 +41,16 @@ class Override:
     until: str = ""
     where: Place | None = field(default=None, eq=False)
 
+    @property
+    def reason(self) -> str:
+        """Why, as one text."""
+        return ", ".join(self.because)
+
+    @property
+    def explanation(self) -> str:
+        """Why, and for how long: ``because CVE-1, CVE-2, until 2031-01-01``."""
+        return f"because {self.reason}" + (f", until {self.until}" if self.until else "")
+
     def has_ended(self, today: str) -> bool:
         """Whether its last day is over; ``today`` is YYYY-MM-DD, or empty where no day counts."""
         return bool(self.until) and self.until < today
@@ -72,7 +82,7 @@ class Override:
             f"upstream: {upstream}  {place}",
             f"instead:  {self.value}",
             f"while:    {self.upstream}{f', until {self.until}' if self.until else ''}",
-            f"because:  {', '.join(self.because)}",
+            f"because:  {self.reason}",
         )
         if upstream != self.upstream:
             msg = f"{name}: upstream has {upstream} now, and {self.value} is for {self.upstream}"
@@ -103,3 +113,17 @@ class SeriesOverrides:
         """Where each of them is said."""
         pins = {ref: each.where for ref, each in self.pins.items()}
         return pins | {ref: o.where for ref, each in self.modules.items() for o in each.values()}
+
+    @property
+    def explanation(self) -> str:
+        """Each with its reasons: ``runc/version v1.2.8 while v1.2.5, because CVE-1``."""
+        pins = {str(ref): each for ref, each in self.pins.items()}
+        modules = {
+            f"{ref} {module}": each
+            for ref, of_set in self.modules.items()
+            for module, each in of_set.items()
+        }
+        return "; ".join(
+            f"{name} {each.value} while {each.upstream}, {each.explanation}"
+            for name, each in (pins | modules).items()
+        )

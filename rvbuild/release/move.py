@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from attrs import define, field, frozen
 
 from rvbuild.core.errors import UsageError
-from rvbuild.core.override import SeriesOverrides
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe, SeriesValues
 from rvbuild.recipes_yaml.entry_splice import position
@@ -90,7 +89,8 @@ class PinMove:
     Rules:
 
     1. The value becomes the new one. A ``commit`` beside the tag is the tag's. Other values that
-       are of one version (those of the series, a ``sha256``) are a person's to say.
+       are of one version (those of the series, a ``sha256``) are a person's to say. Where the
+       value stays, nothing moves but what the person says.
     2. ``release`` is the tag that was named; a commit is none, unless the person says it.
     3. ``end-of-support`` stays that of the series; of a new series it is a person's to say, if
        the one that it comes from has it.
@@ -98,7 +98,7 @@ class PinMove:
        does not apply to the new source is a person's to replace. Each recipe has its own source.
     5. What the person says stands, whatever these rules would give.
     6. ``instead`` of a new series is a person's to say, if the one that it comes from has it: the
-       series of which it is taken as it stands there, or none.
+       series whose overrides it has, too, or none.
 
     Attributes:
         edits: The files, with what was changed so far.
@@ -116,35 +116,27 @@ class PinMove:
 
     def present(self, pin: LiteralPin, to: Destination) -> None:
         """Move a value that is there: of its series, or the same in all."""
-        if pin.value == to.value and not (self.said and pin.series):
+        moves = pin.value != to.value
+        if not moves and not self.said:
             return
         self.edits = self.edits.set_text(file_of(pin.recipe.base), pin.key, to.value)
         followers = self._followers(pin, to)
-        if pin.series:
-            at = pin.key[:-1]
-            followers |= {
-                (*at, name): followers.get((*at, name), "")
-                for name in pin.recipe.in_series.values
-                if name != pin.variable
-            }
+        at = pin.key[:-1]
+        for name in pin.recipe.in_series.values if pin.series else ():
+            if name != pin.variable:
+                followers.setdefault((*at, name), "")
         for key, value in followers.items():
-            self._follow(pin, key, value, to)
+            self._follow(pin, key, value, to, moves=moves)
         if pin.series:
-            self._series_facts(pin, to)
+            self._series_facts(pin, to if moves else None)
 
     def new_series(self, pin: LiteralPin, series: str, to: Destination) -> None:
         """Put a series beside that of a value, from which it comes."""
-        followers = self._followers(pin, to)
-        known = {
-            key[-1]: self._said(key[-1], value)
-            for key, value in followers.items()
-            if key[0] != "sources"
-        }
-        resolved = {**known, pin.variable: to.value}
+        resolved = self._resolved(pin, to, prefix="")
         self._add_series(pin.recipe, series, pin.series, "", resolved, to)
 
     def other_series(
-        self, recipe: Recipe, series: str, former: str, resolved: Mapping[str, str]
+        self, recipe: Recipe, series: str, former: str, pin: LiteralPin | None, to: Destination
     ) -> None:
         """Put a series into another recipe that the same recipes need.
 
@@ -152,11 +144,13 @@ class PinMove:
             recipe: It; its values are a person's to say.
             series: The new one.
             former: The one that it comes from.
-            resolved: What the person's words mean, by variable.
+            pin: The value there that chooses its source; None: none does.
+            to: What the person's word for that means; without a value, it is asked for.
         """
         prefix = f"{recipe.base}."
+        resolved = self._resolved(pin, to, prefix) if pin and to.value else {}
         self.taken |= {prefix + name for name in resolved}
-        self._add_series(recipe, series, former, prefix, resolved, Destination(value=""))
+        self._add_series(recipe, series, former, prefix, resolved, to)
 
     def first_series(self, pin: LiteralPin, series: str, former: str, to: Destination) -> None:
         """Let a recipe without series have some: the new one, and if it gets a name the present.
@@ -207,17 +201,29 @@ class PinMove:
                     followers[key] = followers.get(key) or (known if word == "commit" else "")
         return followers
 
-    def _follow(self, pin: LiteralPin, key: KeyPath, value: str, to: Destination) -> None:
+    def _resolved(self, pin: LiteralPin, to: Destination, prefix: str) -> dict[str, str]:
+        """The values of a new series that are known, or that a person says, by name."""
+        known = {
+            key[-1]: self._said(prefix + key[-1], value)
+            for key, value in self._followers(pin, to).items()
+            if key[0] == "per-series"
+        }
+        return {**known, pin.variable: to.value}
+
+    def _follow(
+        self, pin: LiteralPin, key: KeyPath, value: str, to: Destination, *, moves: bool
+    ) -> None:
         """Change what is of one version, to what is known or a person says."""
         recipe, name = pin.recipe, _follower_name(pin, key)
-        value = self._said(name, value)
-        if not value:
+        value = self._said(name, value if moves else "")
+        if not value and moves:
             of = pin.series if key[0] == "per-series" else to.value
             value = self._say(name, recipe.at(".".join(key)), f"the {key[-1]} of {of}") or ""
         if value:
             self.edits = self.edits.set_text(file_of(recipe.base), key, value)
 
-    def _series_facts(self, pin: LiteralPin, to: Destination) -> None:
+    def _series_facts(self, pin: LiteralPin, to: Destination | None) -> None:
+        """Change the facts of a series; without a destination only those that a person says."""
         recipe, series, at = pin.recipe, pin.series, pin.key[:-1]
         former = _facts(recipe.in_series)
         facts = self._facts(recipe, series, recipe.in_series, to, prefix="")
@@ -251,7 +257,7 @@ class PinMove:
         recipe: Recipe,
         series: str,
         old: SeriesValues,
-        to: Destination,
+        to: Destination | None,
         *,
         prefix: str,
         former: str = "",
@@ -259,7 +265,7 @@ class PinMove:
         """The facts of a series that is moved; one that it does not have is not there."""
         key = f"per-series.{former or series}"
         where = recipe.at(key)
-        release = to.tag if old.release else ""
+        release = to.tag if to and old.release else old.release
         support = old.end_of_support
         if support and former and prefix + SUPPORT not in self.said:
             why = f"the day on which the support of {series} ends ({former}: {support})"
@@ -267,7 +273,7 @@ class PinMove:
         facts: dict[str, Words] = {
             RELEASE: self._said(prefix + RELEASE, release),
             SUPPORT: self._said(prefix + SUPPORT, support),
-            PATCHES: self._patches(recipe, old, key, prefix),
+            PATCHES: self._patches(recipe, old, key, prefix) if to else self._said_patches(old),
             INSTEAD: self._instead(recipe, former, series, prefix) if former else {},
             UPDATE: self._said(prefix + UPDATE, old.update),
             MIN_AGE: self._said(prefix + MIN_AGE, old.min_age),
@@ -278,13 +284,19 @@ class PinMove:
         self.taken.add(name)
         return self.said.get(name, otherwise)
 
-    def _patches(self, recipe: Recipe, old: SeriesValues, key: str, prefix: str) -> tuple[str, ...]:
+    def _said_patches(self, old: SeriesValues, prefix: str = "") -> tuple[str, ...]:
+        """Those that the person says, or the former ones."""
         name = prefix + PATCHES
         self.taken.add(name)
         if name in self.said:
             return tuple(filter(None, self.said[name].split(",")))
-        if not old.patches:
-            return ()
+        return old.patches
+
+    def _patches(self, recipe: Recipe, old: SeriesValues, key: str, prefix: str) -> tuple[str, ...]:
+        name = prefix + PATCHES
+        patches = self._said_patches(old, prefix)
+        if name in self.said or not patches:
+            return patches
         verdict = self.judge(recipe.base, old.patches)
         for file, problem in verdict.problems.items():
             why = f"patches without {file}, or with another: {problem}"
@@ -296,7 +308,8 @@ class PinMove:
         """What a new series has instead of upstream's values: that of a series, or nothing.
 
         Raises:
-            UsageError: the recipe has no series of the name that the person says.
+            UsageError: the recipe has no series of the name that the person says, or that has
+                none.
         """
         overrides = recipe.per_series[former].instead
         name = prefix + INSTEAD
@@ -304,14 +317,20 @@ class PinMove:
             return {}
         why = (
             f"what {series} has instead of upstream's values: empty for nothing, or the series "
-            f"that has the same ({former}: {_overrides_text(overrides)})"
+            f"that has the same ({former}: {overrides.explanation})"
         )
         chosen = self._say(name, recipe.at(f"per-series.{former}.{INSTEAD}"), why)
         if not chosen:
             return {}
-        if chosen not in recipe.per_series:
-            msg = f"{recipe.base} has no series {chosen!r} whose {INSTEAD!r} could be taken"
-            raise UsageError(msg, where=name, hint=f"it has {', '.join(recipe.per_series)}")
+        having = [each for each, values in recipe.per_series.items() if values.instead.places]
+        if chosen not in having:
+            what = "has none" if chosen in recipe.per_series else "is no series of it"
+            msg = f"{recipe.base} has values instead of upstream's, and {chosen!r} {what}"
+            if not having:
+                msg = f"{recipe.base} has no values instead of upstream's in any series"
+            there = [f"those of {each}: `{name}={each}`" for each in having]
+            hint = "; ".join((f"nothing: `{name}=`", *there))
+            raise UsageError(msg, where=name, hint=hint)
         return overrides_words(recipe.per_series[chosen].instead)
 
     def _fact(self, file: str, path: KeyPath, old: Words | None, new: Words | None) -> None:
@@ -332,21 +351,6 @@ def _facts(series: SeriesValues) -> dict[str, Words]:
         UPDATE: series.update, MIN_AGE: series.min_age,
     }  # fmt: skip
     return {name: words for name, words in facts.items() if words}
-
-
-def _overrides_text(overrides: SeriesOverrides) -> str:
-    """Each override with its reasons: ``runc/version v1.2.8 while v1.2.5, because CVE-1``."""
-    pins = {str(ref): each for ref, each in overrides.pins.items()}
-    modules = {
-        f"{ref} {module}": each
-        for ref, of_set in overrides.modules.items()
-        for module, each in of_set.items()
-    }
-    return "; ".join(
-        f"{name} {each.value} while {each.upstream}, because {', '.join(each.because)}"
-        + (f", until {each.until}" if each.until else "")
-        for name, each in (pins | modules).items()
-    )
 
 
 def _follower_name(pin: LiteralPin, key: KeyPath) -> str:

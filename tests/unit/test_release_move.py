@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 from attrs import evolve
@@ -16,7 +17,7 @@ from rvbuild.release.literal_pin import LiteralPin
 from rvbuild.release.move import Destination, PatchVerdict, PinMove, file_of
 from rvbuild.release.pin_name import pin_of
 
-ONE, TWO, THREE = (digit * 40 for digit in "123")
+ONE, TWO, THREE, FOUR = (digit * 40 for digit in "1234")
 SERIES = f"""kind: source
 sources: {{k: {{git: 'https://e.org/k', commit: '${{commit}}'}}}}
 per-series:
@@ -26,9 +27,21 @@ POINT_ONE = f'  "1": {{commit: {ONE}, release: v1.0, update: patch, min-age: 7d}
 TO = Destination(value=TWO, tag="v2.0", commit=TWO)
 
 
+PATCH = b"Origin: somebody\n\n--- a/f\n+++ b/f\n@@ -1 +1 @@\n-1\n+2\n"
+
+
+RUNC = b"version: {from: r, line: 1, file: V}\ninputs: {go-modules: {from: r}}\nbuild: x\n"
+
+
+def collection(text: str) -> RecipeCollection:
+    """The recipe beside a patch, and one that has its series."""
+    files = {file_of("r"): text.encode(), "r/a.patch": PATCH, file_of("runc"): RUNC}
+    root = CommittedRoot("recipes", {path: CommittedFile(data) for path, data in files.items()})
+    return RecipeCollection((root,))
+
+
 def pins_of(text: str) -> tuple[LiteralPin, ...]:
-    root = CommittedRoot("recipes", {file_of("r"): CommittedFile(text.encode())})
-    return pin_of(RecipeCollection((root,)), "r")
+    return pin_of(collection(text), "r")
 
 
 def begin(text: str, said: Mapping[str, str] | None = None) -> tuple[LiteralPin, PinMove]:
@@ -77,7 +90,7 @@ def test_a_policy_changes_where_a_person_says_so():
 
 def test_another_recipe_of_the_family_keeps_its_policy():
     pin, move = begin(SERIES, {"r.release": "v9", "r.update": "minor"})
-    move.other_series(pin.recipe, "2", "1", {"commit": TWO})
+    move.other_series(pin.recipe, "2", "1", pin, TO)
     assert f'"2": {{commit: {TWO}, release: v9, update: minor, min-age: 7d}}' in text_of(move)
 
 
@@ -85,6 +98,43 @@ def test_a_value_that_stays_changes_nothing():
     pin, move = begin(SERIES)
     move.present(pin, Destination(value=ONE))
     assert move.edits.changed == {}
+
+
+STAYING = """kind: source
+sources: {{r: {{git: 'https://${{host}}/r', commit: '${{commit}}'}}}}
+per-series:
+  "1": {{commit: {}, host: e.org, release: v1.0, patches: [a.patch]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "old", "new"),
+    [
+        ({"end-of-support": "2031-01-01"}, "]}", '], end-of-support: "2031-01-01"}'),
+        ({"host": "e.net"}, "host: e.org", "host: e.net"),
+        ({"release": "v1.0.1"}, "v1.0", "v1.0.1"),
+        ({"patches": ""}, ", patches: [a.patch]", ""),
+        ({"update": "none"}, "]}", "], update: none}"),
+    ],
+)
+def test_of_a_value_that_stays_only_what_is_said_moves(said: Mapping[str, str], old: str, new: str):
+    """Neither other values are asked for, nor patches tried on what did not change."""
+    text = STAYING.format(ONE)
+    pin = pins_of(text)[0]
+    untried = PatchVerdict(problems={"a.patch": "tried"})
+    move = PinMove(RecipeEdits({file_of("r"): text.encode()}), said, lambda *_: untried)
+    move.present(pin, Destination(value=ONE, commit=ONE))
+    assert text_of(move) == text.replace(old, new)
+
+
+def test_so_it_is_without_series_and_names_are_known():
+    sums = {"a.sha256": "3" * 64, "sha": "x"}
+    pin, move = begin(SUMMED, sums)
+    move.present(pin, Destination(value="1"))
+    assert (move.asks, move.vain) == ([], ["sha"])
+    assert move.taken >= {"a.sha256", "b.sha256"}
+    (data,) = move.edits.changed.values()
+    assert data.decode() == SUMMED.replace("1" * 64, "3" * 64)
 
 
 # ---- other texts of one version
@@ -162,6 +212,52 @@ per-series:
     assert text_of(move) == text.replace(ONE, TWO).replace("e.org}", "e.net}")
 
 
+# ---- another recipe of the family
+
+TAGGED_SERIES = f"""kind: source
+sources: {{r: {{git: 'https://e.org/r', tag: '${{tag}}', commit: '${{commit}}'}}}}
+per-series:
+  "1": {{tag: v1.0, commit: {ONE}, release: v1.0}}
+"""
+BY_TAG = Destination(value="v2.0", tag="v2.0", commit=TWO)
+FAMILY = {
+    "by a commit that a tag names": (SERIES, TO, {}, f"commit: {TWO}, release: v2.0,"),
+    "by a bare commit": (SERIES, Destination(value=TWO, commit=TWO), {}, f"commit: {TWO}, update"),
+    "by a tag": (TAGGED_SERIES, BY_TAG, {}, f"{{tag: v2.0, commit: {TWO}, release: v2.0}}"),
+    "by both": (
+        TAGGED_SERIES, BY_TAG, {"commit": THREE}, f"{{tag: v2.0, commit: {THREE}, release: v2.0}}",
+    ),
+    "with a release": (
+        TAGGED_SERIES, BY_TAG, {"release": "v3"}, f"{{tag: v2.0, commit: {TWO}, release: v3}}",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_series_of_another_recipe_follows_the_same_rules(name: str):
+    text, to, said, new = FAMILY[name]
+    pin, move = begin(text, said)
+    move.new_series(pin, "2", to)
+    assert new in text_of(move)
+    expected = text_of(move)
+    pin, move = begin(text, {f"r.{key}": value for key, value in said.items()})
+    move.other_series(pin.recipe, "2", "1", pin, to)
+    assert text_of(move) == expected
+
+
+def test_without_a_value_it_is_asked_for_and_so_it_is_without_a_pin():
+    """Of a series that says a server alone, nothing chooses what is had from there."""
+    pin, move = begin(TAGGED_SERIES)
+    move.other_series(pin.recipe, "2", "1", pin, Destination(value=""))
+    assert [each.name for each in move.asks] == ["r.tag", "r.commit"]
+    text = STAYING.format(ONE).replace("'${commit}'", "v1").replace("commit: v1", "tag: v1")
+    text = text.replace(f"commit: {ONE}, ", "").replace(", patches: [a.patch]", "")
+    (pin,), (_, move) = pins_of(text), begin(text, {"r.host": "e.net"})
+    assert pin.series == ""
+    move.other_series(pin.recipe, "2", "1", None, Destination(value=""))
+    assert '"2": {host: e.net}' in text_of(move)
+
+
 # ---- values instead of upstream's
 
 OVERRIDES = f"""kind: source
@@ -177,7 +273,7 @@ per-series:
           while: "1.1"
           until: 2031-01-01
       go-modules:
-        k/k:
+        r/k:
           golang.org/x/net: {{value: v0.38.0, because: [CVE-3], while: v0.26.0}}
 """
 
@@ -189,11 +285,11 @@ def test_what_a_new_series_has_instead_is_a_persons_to_say():
     assert (ask.name, ask.where.line) == ("instead", 6)
     for word in (
         "runc/version 1.2 while 1.1, because CVE-1, CVE-2, until 2031-01-01",
-        "k/k golang.org/x/net v0.38.0 while v0.26.0, because CVE-3",
+        "r/k golang.org/x/net v0.38.0 while v0.26.0, because CVE-3",
     ):
         assert word in ask.why
     pin, move = begin(OVERRIDES)
-    move.other_series(pin.recipe, "2", "1", {"commit": TWO})
+    move.other_series(pin.recipe, "2", "1", pin, TO)
     assert [each.name for each in move.asks] == ["r.instead"]
 
 
@@ -202,7 +298,7 @@ def test_it_has_that_of_a_series_or_nothing(*, is_other: bool):
     for said in ("1", ""):
         pin, move = begin(OVERRIDES, {"r.instead" if is_other else "instead": said})
         if is_other:
-            move.other_series(pin.recipe, "2", "1", {"commit": TWO})
+            move.other_series(pin.recipe, "2", "1", pin, TO)
         else:
             move.new_series(pin, "2", TO)
         (recipe,) = [each.recipe for each in pins_of(text_of(move)) if each.series == "2"]
@@ -216,9 +312,28 @@ def test_a_new_series_may_have_the_overrides_of_another():
     _, move = begin(text, {"instead": "1"})
     move.new_series(former, "3", TO)
     assert text_of(move).count("CVE-3") == 2
-    _, move = begin(text, {"instead": "9"})
-    with pytest.raises(UsageError, match="r has no series '9' whose"):
-        move.new_series(former, "3", TO)
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "says", "hint"),
+    [
+        (OVERRIDES, "9", "'9' is no series of it", "nothing: `instead=`; those of 1: `instead=1`"),
+        (OVERRIDES, "0", "'0' has none", "nothing: `instead=`; those of 1: `instead=1`"),
+        (SERIES, "1", "r has no values instead of upstream's in any series", "nothing: `instead=`"),
+    ],
+)
+def test_it_has_none_of_a_series_that_has_none(text: str, said: str, says: str, hint: str):
+    """Nobody loses overrides by the wrong series."""
+    text += f'  "0": {{commit: {THREE}}}\n'
+    former = next(each for each in pins_of(text) if each.series == "1")
+    for name in ("instead", "r.instead"):
+        _, move = begin(text, {name: said})
+        add = partial(move.new_series, former, "3", TO)
+        if name != "instead":
+            add = partial(move.other_series, former.recipe, "3", "1", former, TO)
+        with pytest.raises(UsageError, match=says) as caught:
+            add()
+        assert caught.value.hint == hint.replace("instead=", f"{name}=")
 
 
 def test_without_overrides_nothing_is_asked():
@@ -235,7 +350,6 @@ sources:
   a: {{git: 'https://e.org/a', tag: 'v${{version}}', commit: {ONE}}}
   b: {{git: 'https://e.org/b', tag: 'v${{version}}', commit: {TWO}}}
 """
-FOUR = "4" * 40
 
 
 def test_each_repository_has_its_own_commit():

@@ -188,6 +188,44 @@ def test_patches_of_each_recipe_are_tried_on_its_own_source(world: World):
     assert f'"2": {{commit: {values["b-source.commit"]}}}' in world.text(view, "b-source")
 
 
+TAGGED = """\
+kind: source
+sources:
+  {name}:
+    {{git: "https://example.invalid/{repository}", tag: "${{tag}}", commit: "${{commit}}"}}
+per-series:
+  "1": {{tag: v1.0, commit: {commit}, release: v1.0}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("form", "said", "new"),
+    [
+        (FAMILY, "commit=v2.0", "{{commit: {}, release: v2.0}}"),
+        (FAMILY, "commit=2.0", "{{commit: {}}}"),
+        (TAGGED, "tag=v2.0", "{{tag: v2.0, commit: {}, release: v2.0}}"),
+    ],
+    ids=["a tag for a commit", "a commit", "a tag"],
+)
+def test_another_source_of_the_family_follows_the_same_rules(
+    world: World, form: str, said: str, new: str
+):
+    """Its release, and the commit of its tag, are known as those of the first."""
+    commits = {name: world.commits[name] for name in ("one", "two")}
+    fields = {"commit": commits["two"]["1.0"], "patches": ", release: v1.0"}
+    world.recipe("a-source", FAMILY.format(
+        name="a-source", repository="one", commit=commits["one"]["1.0"], patches=""
+    ))  # fmt: skip
+    world.recipe("b-source", form.format(name="b-source", repository="two", **fields))
+    world.recipe("app", APP)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    name, _, value = said.partition("=")
+    value = commits["two"].get(value, value)
+    view = world.update("a-source", to="v2.0", series="2", values={f"b-source.{name}": value})
+    text = new.format(commits["two"]["2.0"])
+    assert f'  "2": {text}\n' in world.text(view, "b-source")
+
+
 IN_SERIES = """\
 kind: source
 update: major
