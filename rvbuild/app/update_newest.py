@@ -44,7 +44,7 @@ from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
-from rvbuild.release.literal_pin import LiteralPin, literal_pins, tag_for
+from rvbuild.release.literal_pin import LiteralPin, file_pins, literal_pins, tag_for
 from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pins_of
 from rvbuild.release.pin_review import PinReview
@@ -153,7 +153,7 @@ class _NewestMoves:
             pins += self._of_series(name) if name.startswith("@") else self._named(name)
         if not self.request.names:
             recipes = [*own_recipes(self.session, self._broken)]
-            pins += literal_pins(recipes)
+            pins += file_pins(recipes)
             self._shipped = self._count_shipped(recipes)
         return [*{(pin.recipe.file, pin.key): pin for pin in pins}.values()]
 
@@ -330,7 +330,7 @@ class _NewestMoves:
 
 def _name(pin: LiteralPin) -> str:
     """By what a person names it, if it is the only one there that moves."""
-    return pin.recipe.base if pin.key == ("version",) else pin.address
+    return pin.recipe.base if pin.is_version else pin.address
 
 
 def _movable(pins: Iterable[LiteralPin], statuses: Iterable[PinStatus]) -> Iterator[_Movable]:

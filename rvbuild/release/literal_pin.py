@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from attrs import evolve, field, frozen
 
-from rvbuild.core.names import PinRef, RecipeName
+from rvbuild.core.names import PinRef
 from rvbuild.core.override import Override
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import (
@@ -102,8 +102,14 @@ class LiteralPin:
 
     @property
     def part(self) -> str:
-        """What it is called in its recipe: the source whose description has it, or its key."""
-        return self.key[1] if self.is_in_source else self.variable
+        """What it is called in its recipe: the source whose description has it, or its key.
+
+        Where a value of the source's name chooses one, it is called by all of its keys.
+        """
+        if not self.is_in_source:
+            return self.variable
+        source = self.key[1]
+        return ".".join(self.key) if _chooses(self.recipe, source) else source
 
     @property
     def address(self) -> str:
@@ -125,6 +131,11 @@ class LiteralPin:
     def is_in_source(self) -> bool:
         """Whether the description of the source says it."""
         return self.key[0] == "sources"
+
+    @property
+    def is_version(self) -> bool:
+        """Whether it is the version of its recipe."""
+        return self.key[0] == "version"
 
     @property
     def _is_of_series(self) -> bool:
@@ -167,10 +178,18 @@ def literal_pins(recipes: Iterable[Recipe]) -> Iterator[LiteralPin]:
                 yield pin
 
 
-def file_pins(recipe: Recipe) -> tuple[LiteralPin, ...]:
-    """Those of a recipe as its file has it, each once for every series that says it."""
-    series = [evolve(recipe, name=str(RecipeName(recipe.base, each))) for each in recipe.per_series]
-    return tuple({pin.key: pin for pin in literal_pins(series or [recipe])}.values())
+def file_pins(recipes: Iterable[Recipe]) -> tuple[LiteralPin, ...]:
+    """The values of files that are `literal_pins` of recipes: each once, wherever series differ."""
+    pins: dict[tuple[str, KeyPath], LiteralPin] = {}
+    for pin in literal_pins(recipes):
+        pins.setdefault((pin.recipe.file, pin.key), pin)
+    return tuple(pins.values())
+
+
+def version_pin(recipe: Recipe) -> LiteralPin | None:
+    """The version that a recipe says itself, whether or not it chooses a source."""
+    key = _literal_key(recipe, "version")
+    return LiteralPin(recipe=recipe, key=key, value=_value(recipe, key)) if key else None
 
 
 def text_key(recipe: Recipe, source: str, word: str) -> KeyPath | None:
@@ -266,6 +285,12 @@ def _override(recipe: Recipe, key: KeyPath) -> Override | None:
     pin = recipe.all_pins.get(key[_NAME_AT.get(key[0], 0)], "")
     is_own = key[0] not in {"sources", "per-series"}
     return pin.instead if is_own and not isinstance(pin, str) else None
+
+
+def _chooses(recipe: Recipe, name: str) -> bool:
+    """Whether a value that the recipe says itself stands in the description of a source."""
+    is_used = any(name in used_names(use.spec) for use in recipe.sources.values())
+    return is_used and _literal_key(recipe, name) is not None
 
 
 def _first_word(spec: SourceSpec) -> str:

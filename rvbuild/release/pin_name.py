@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from rvbuild.core.errors import UsageError
 from rvbuild.core.recipe import FromSpec, Pin, Recipe, used_names
 from rvbuild.recipes_yaml.collection import RecipeCollection
-from rvbuild.release.literal_pin import LiteralPin, file_pins
+from rvbuild.release.literal_pin import LiteralPin, file_pins, version_pin
 
 
 def pins_of(recipes: RecipeCollection, name: str) -> tuple[LiteralPin, ...]:
-    """All literal pins that ``NAME`` means, or ``RECIPE/SOURCE``, each in every series.
+    """All literal pins that ``NAME`` means, or ``RECIPE/PART``, each in every series.
 
     Rules:
 
@@ -24,17 +24,18 @@ def pins_of(recipes: RecipeCollection, name: str) -> tuple[LiteralPin, ...]:
        address only if there is no other.
     3. A recipe without any is its version, or leads to those whose source it has.
 
+    4. ``PART`` is what the pin is called in its recipe, else a source that it chooses.
+
     Example: the version of ``k3s`` is read in ``k3s-source``, which has none, and one source with
     ``commit: "${commit}"``: that is the value, once for each series.
 
     Raises:
         UsageError: there is no such recipe, or it has none.
-        RecipeError: a recipe on the way is not valid.
+        RecipeError: a recipe on the way is not valid, or is in no series.
     """
     base, _, part = name.partition("/")
     recipe = recipes.file(base)
-    own = tuple(pin for pin in file_pins(recipe) if part in _parts(pin)) if part else ()
-    pins = own if part else tuple(_leading(recipes, recipe, set()))
+    pins = _parts(recipes, base, part) if part else [*_leading(recipes, recipe, set())]
     if not pins:
         msg = f"{base} says no value that chooses a version, and follows none"
         raise UsageError(msg, where=name, hint="name the recipe, or RECIPE/SOURCE, that says it")
@@ -53,7 +54,7 @@ def pin_of(recipes: RecipeCollection, name: str) -> tuple[LiteralPin, ...]:
     pins = pins_of(recipes, name)
     if len({pin.recipe.base for pin in pins}) > 1:
         raise _several(name, pins)
-    for chosen in (pins, [p for p in pins if p.key == ("version",)], [*filter(_is_named, pins)]):
+    for chosen in (pins, [p for p in pins if p.is_version], [*filter(_is_named, pins)]):
         if len({_common_key(pin) for pin in chosen}) == 1:
             return tuple(chosen)
     raise _several(name, pins)
@@ -64,18 +65,21 @@ def _leading(recipes: RecipeCollection, recipe: Recipe, seen: set[str]) -> Itera
         return
     seen.add(recipe.base)
     following = _followed(recipe, recipe.version)
-    own = () if following else file_pins(recipe)
+    own = () if following else file_pins(recipes.series.every(recipe.base, recipe.at("version")))
     yield from [pin for pin in own if not _is_address(pin)] or own
-    if not own and not following and isinstance(recipe.version, str) and recipe.version:
-        yield LiteralPin(recipe=recipe, key=("version",), value=recipe.version)
+    version = None if own or following else version_pin(recipe)
+    if version:
+        yield version
         return
     for each in sorted(following or (set() if own else _lenders(recipe))):
         yield from _leading(recipes, recipes.file(each, recipe.at("version")), seen)
 
 
-def _parts(pin: LiteralPin) -> set[str]:
-    """By what a person calls a pin of a recipe: its variable, or a source that it chooses."""
-    return {pin.part, *(use.source for use in pin.uses)}
+def _parts(recipes: RecipeCollection, recipe: str, part: str) -> list[LiteralPin]:
+    """The pins of a recipe that are called so, or that choose the source which is."""
+    own = file_pins(recipes.series.every(recipe))
+    called = [pin for pin in own if pin.part == part]
+    return called or [pin for pin in own if any(use.source == part for use in pin.uses)]
 
 
 def _is_address(pin: LiteralPin) -> bool:

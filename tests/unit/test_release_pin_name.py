@@ -9,7 +9,7 @@ import pytest
 from rvbuild.core.errors import UsageError
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
-from rvbuild.release.literal_pin import LiteralPin
+from rvbuild.release.literal_pin import LiteralPin, literal_pins
 from rvbuild.release.pin_name import pin_of, pins_of
 
 GIT = "git: 'https://e.org/g'"
@@ -39,6 +39,20 @@ RECIPES = {
     "wheel": "version: '1'\nsources: {w: {pypi: w, version: '${version}'}, "
     "d: {debian: [a], suite: forky}}\nbuild: x\n",
     "more": "pins: {a: '1', b: '2'}\nsources: {s: {url: 'https://e.org/${a}/${b}'}}\nbuild: x\n",
+    "mapped": "version: {literal: '1.2'}\n"
+    f"sources: {{a: {{{GIT}, tag: '${{version}}'}}, b: {{{GIT}, tag: v1}}}}\nbuild: x\n",
+    "mapped-own": "version: {literal: '1.2'}\nbuild: x\n",
+    "instead": "version: {literal: '1.2', instead: {value: '1.3', because: [x], while: '1.2'}}\n"
+    f"sources: {{s: {{{GIT}, tag: '${{version}}'}}}}\nbuild: x\n",
+    "mapped-two": "pins: {a: {literal: v1}}\n"
+    f"sources: {{s: {{{GIT}, tag: '${{a}}'}}, t: {{{GIT}, tag: v2}}}}\nbuild: x\n",
+    "below": "version: '1.2'\npins: {repo: {from: source, line: 1, file: V}}\n"
+    "sources: {s: {git: 'https://e.org/${repo}', tag: '${version}'}}\nbuild: x\n",
+    "crossed": "pins: {a: v1, b: v2}\n"
+    f"sources: {{a: {{{GIT}, tag: '${{b}}'}}, b: {{{GIT}, tag: '${{a}}'}}}}\nbuild: x\n",
+    "same": "pins: {a: v1}\n"
+    f"sources: {{a: {{{GIT}, tag: v2}}, b: {{{GIT}, tag: '${{a}}'}}}}\nbuild: x\n",
+    "unused": f"pins: {{a: v1}}\nsources: {{a: {{{GIT}, tag: v2}}}}\nbuild: x\n",
     "round": "version: {from: round-b, line: 1, file: V}\nbuild: x\n",
     "round-b": "kind: source\nversion: {from: round, line: 1, file: V}\n"
     f"sources: {{s: {{{GIT}, tag: '${{version}}'}}}}\n",
@@ -63,6 +77,18 @@ MEANT = {
     "wheel": ("wheel", ("version",)),
     "wheel/d": ("wheel", ("sources", "d", "suite")),
     "wheel/version": ("wheel", ("version",)),
+    "mapped": ("mapped", ("version", "literal")),
+    "mapped/version": ("mapped", ("version", "literal")),
+    "mapped-own": ("mapped-own", ("version", "literal")),
+    "instead": ("instead", ("version", "literal")),
+    "mapped-two/a": ("mapped-two", ("pins", "a", "literal")),
+    "below": ("below", ("version",)),
+    "crossed/a": ("crossed", ("pins", "a")),
+    "crossed/b": ("crossed", ("pins", "b")),
+    "same/a": ("same", ("pins", "a")),
+    "same/sources.a.tag": ("same", ("sources", "a", "tag")),
+    "same/b": ("same", ("pins", "a")),
+    "unused/a": ("unused", ("sources", "a", "tag")),
 }
 
 
@@ -112,13 +138,32 @@ def test_without_a_version_a_name_means_all_that_it_follows(name: str):
     assert sorted(str(pin.ref) for pin in pins_of(collection(), name)) == ALL[name]
 
 
-def test_every_shipped_recipe_leads_somewhere_or_follows_nothing():
-    recipes = RecipeCollection((str(Path(__file__).parents[2] / "recipes"),))
+SHIPPED = RecipeCollection((str(Path(__file__).parents[2] / "recipes"),))
+
+
+@pytest.mark.parametrize("recipes", [collection(), SHIPPED], ids=["here", "shipped"])
+def test_each_pin_alone_is_meant_by_what_it_is_called(recipes: RecipeCollection):
+    """In the series that it has by itself, or by what its recipe needs; as `outdated` reads it."""
+    pins = set[tuple[str, str]]()
     for name in recipes.names():
+        if name in {"round", "round-b", "derived-source"}:
+            continue
+        pins |= {(pin.address, str(pin.ref)) for pin in literal_pins(recipes.series.every(name))}
+    assert len(pins) > 20
+    for address, ref in pins:
+        name, at, series = address.partition("@")
+        meant = [pin for pin in pins_of(recipes, name) if not at or pin.series == series]
+        assert [(pin.address, str(pin.ref)) for pin in meant] == [(address, ref)]
+        assert meant[0].recipe in recipes.series.every(meant[0].recipe.base)
+        assert len({pin.key[0] for pin in pin_of(recipes, name)}) == 1
+
+
+def test_every_shipped_recipe_leads_somewhere_or_follows_nothing():
+    for name in SHIPPED.names():
         try:
-            pins: tuple[LiteralPin, ...] = pins_of(recipes, name)
+            pins: tuple[LiteralPin, ...] = pins_of(SHIPPED, name)
         except UsageError as error:
             assert "follows none" in error.message  # noqa: PT017 - of those that do not
         else:
             assert all(pin.value for pin in pins)
-    assert {pin.recipe.base for pin in pin_of(recipes, "k3s")} == {"k3s-source"}
+    assert {pin.recipe.base for pin in pin_of(SHIPPED, "k3s")} == {"k3s-source"}

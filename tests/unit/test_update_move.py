@@ -17,7 +17,7 @@ from rvbuild.app.lock import lock
 from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.core.errors import LockError, UsageError
+from rvbuild.core.errors import LockError, UsageError, WrongContent
 from rvbuild.core.events import Event, Noticed
 
 VERSIONS = ("1.0", "1.1", "2.0")
@@ -120,6 +120,36 @@ def test_a_repository_whose_address_is_derived_is_the_one_that_is_asked(world: W
     world.lock()
     view = world.update("r", to="2.0")
     assert world.text(view, "r") == DERIVED.replace("1.0", "2.0")
+
+
+@pytest.mark.parametrize("name", ["r", "r/version", "r/r"])
+@pytest.mark.parametrize("to", ["2.0", ""])
+def test_so_it_is_where_the_series_comes_from_below(world: World, name: str, to: str):
+    """The recipe says its version for all series, and what it is read from says which there are."""
+    commits = (world.commits["names"][version] for version in ("1.0", "1.1"))
+    text = "".join(f'  "{n}": {{commit: {c}}}\n' for n, c in enumerate(commits))
+    first = (
+        'kind: source\nsources: {s: {git: "https://example.invalid/names", commit: "${commit}"}}\n'
+    )
+    world.recipe("names", f"{first}per-series:\n{text}")
+    recipe = DERIVED.replace("kind: source", "kind: source\nupdate: major")
+    world.recipe("r", recipe)
+    (world.folder / "recipes/series.yaml").write_text('default: ["0"]\n')
+    world.lock()
+    view = world.update(name, to=to)
+    assert view.failures == ()
+    assert world.text(view, "r") == recipe.replace("1.0", "2.0")
+    assert view.lock is not None
+    sources = {str(ref): source.parts[0] for ref, source in view.lock.new.sources.items()}
+    for series in "01":
+        assert getattr(sources[f"r@{series}/r"], "commit", "") == world.commits["one"]["2.0"]
+    with pytest.raises(WrongContent, match=r"upstream moved the tag v1\.0"):
+        _move_tag(world, name)
+
+
+def _move_tag(world: World, name: str) -> None:
+    _git(world.folder.parent / "one", "tag", "-f", "v1.0", "v1.1")
+    world.update(name, to="1.0")
 
 
 def _both(one: str, two: str) -> str:
