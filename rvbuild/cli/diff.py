@@ -105,7 +105,7 @@ def _document(view: DiffView) -> dict[str, object]:
     return {
         "old": view.old,
         "new": view.new or None,
-        "pins": [_overridden_row(each) for each in view.lock.pins],
+        "pins": [pin_row(each) for each in view.lock.pins],
         "recipes": {"added": list(view.recipes.added), "removed": list(view.recipes.removed)},
         "licenses": [
             {"recipe": each.recipe, "old": each.old, "new": each.new}
@@ -121,7 +121,7 @@ def _document(view: DiffView) -> dict[str, object]:
 
 
 def pin_row(change: PinChange) -> dict[str, object]:
-    """A value that differs."""
+    """A value that differs, and what it stands instead of."""
     return {
         "recipe": change.pin.recipe,
         "pin": change.pin.name,
@@ -129,13 +129,6 @@ def pin_row(change: PinChange) -> dict[str, object]:
         "new": change.new,
         "old-origin": origin_row(change.old_origin),
         "origin": origin_row(change.origin),
-    }
-
-
-def _overridden_row(change: PinChange) -> dict[str, object]:
-    """A value that differs, and what it stands instead of."""
-    return {
-        **pin_row(change),
         "old-override": _override_row(change.old_override),
         "override": _override_row(change.override),
     }

@@ -65,9 +65,9 @@ def sections_of(view: DiffView) -> tuple[DiffSection, ...]:
     """The sections in their order; those without a line are left out."""
     pins = view.lock.pins
     sections = (
-        DiffSection("Versions", tuple(_pin_line(pin) for pin in pins if _is_version(pin))),
+        DiffSection("Versions", tuple(pin_line(pin) for pin in pins if _is_version(pin))),
         DiffSection("Recipes", tuple(_recipe_lines(view))),
-        DiffSection("Other values", tuple(_pin_line(pin) for pin in pins if not _is_version(pin))),
+        DiffSection("Other values", tuple(pin_line(pin) for pin in pins if not _is_version(pin))),
         DiffSection("Sources", tuple(map(source_line, view.lock.sources))),
         *_component_sections(view),
         *map(_log_section, view.logs or ()),
@@ -86,7 +86,8 @@ def _is_version(change: PinChange) -> bool:
     return change.pin.name == "version"
 
 
-def _pin_line(change: PinChange) -> DiffLine:
+def pin_line(change: PinChange) -> DiffLine:
+    """What became of a value, where that stands, and why a person decided otherwise."""
     name = change.pin.recipe if _is_version(change) else str(change.pin)
     old, new = (
         _value_text(text, override)
@@ -111,10 +112,7 @@ def _value_text(text: str | None, override: PinOverride | None) -> str:
 
 
 def _reason_text(override: PinOverride | None) -> str:
-    if override is None:
-        return ""
-    until = f", until {override.instead.until}" if override.instead.until else ""
-    return f"because {', '.join(override.instead.because)}{until}"
+    return override.instead.explanation if override else ""
 
 
 def origin_text(origin: PinOrigin | None) -> str:

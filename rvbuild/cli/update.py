@@ -21,6 +21,7 @@ from rvbuild.cli.public import public
 from rvbuild.cli.update_text import update_lines, update_sections, update_title
 from rvbuild.cli.words import run_of
 from rvbuild.core.errors import UsageError
+from rvbuild.core.lock_diff import PinChange
 from rvbuild.core.pin_step import PinStep
 from rvbuild.core.printable import printable_line
 
@@ -107,7 +108,7 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
         "pins": [
             {
                 **pin_row(each),
-                "because": _cause(view, each.pin.recipe, is_derived=bool(each.origin)),
+                "because": _pin_cause(view, each),
                 "move": view.origins.get(each.pin.recipe),
             }
             for each in diff.pins
@@ -149,9 +150,14 @@ def _step_row(step: PinStep) -> dict[str, object]:
     }
 
 
-def _cause(view: UpdateView, recipe: str, *, is_derived: bool = False) -> str:
+def _pin_cause(view: UpdateView, change: PinChange) -> str:
+    """Why a value changes."""
+    if change.override:
+        return "override"
+    return "derived" if change.origin else _cause(view, change.pin.recipe)
+
+
+def _cause(view: UpdateView, recipe: str) -> str:
     """Why something of a recipe changes."""
-    if is_derived:
-        return "derived"
     cause = view.cause(recipe)
     return cause.value if cause else "follows"

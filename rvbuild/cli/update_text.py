@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from rvbuild.app.update_view import StayedPin, UpdateView
-from rvbuild.cli.diff_sections import DiffLine, DiffSection, origin_text, set_line, source_line
+from rvbuild.cli.diff_sections import DiffLine, DiffSection, pin_line, set_line, source_line
 from rvbuild.cli.outdated_text import (
     UNASKED_WORDS,
     pin_name,
@@ -192,9 +192,7 @@ def _lines(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
 def _pins(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
     for change in view.diff.pins:
         if view.origins.get(change.pin.recipe) == at and not _is_move(view, change):
-            name = change.pin.recipe if change.pin.name == "version" else str(change.pin)
-            mark = "+" if not change.old else "-" if not change.new else ""
-            yield DiffLine(name, change.old or "", change.new or "", _origin(change), mark)
+            yield _pin(change)
 
 
 def _is_move(view: UpdateView, change: PinChange) -> bool:
@@ -203,11 +201,12 @@ def _is_move(view: UpdateView, change: PinChange) -> bool:
     return step is not None and not change.origin and change.pin.name == step.pin.name
 
 
-def _origin(change: PinChange) -> str:
-    origin = change.origin or change.old_origin
-    if origin is None:
-        return ""
-    return f"because {origin_text(origin)} {'says' if change.origin else 'said'} so"
+def _pin(change: PinChange) -> DiffLine:
+    """A value that follows: because of its source, or of a person's decision beside it."""
+    line = pin_line(change)
+    if line.reason or not line.note:
+        return line
+    return evolve(line, note=f"because {line.note} {'said' if change.new is None else 'says'} so")
 
 
 def _sources(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
@@ -234,4 +233,6 @@ def _line(line: DiffLine) -> str:
     values = " -> ".join(filter(None, (line.old, line.new)))
     mark = f"{line.mark} " if line.mark else ""
     text = f"{mark}{' '.join(filter(None, (line.subject, values)))}"
+    if line.reason:
+        return f"{text}{f' ({line.note})' if line.note else ''}, {line.reason}"
     return f"{text}, {line.note}" if line.note else text

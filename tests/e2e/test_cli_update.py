@@ -209,6 +209,33 @@ def test_it_is_told_for_people_for_requests_and_for_programs(family: World, upst
     assert git(family.folder, "status", "--porcelain") == ""
 
 
+def test_what_stands_instead_of_upstreams_is_told_with_its_reason(
+    family: World, upstream: Upstream
+):
+    """Upstream's line does not say it; a program reads both, and why."""
+    recipe = family.folder / "recipes/family-source/recipe.yaml"
+    override = "{value: v2.0, because: [CVE-1], while: v1.0, until: 2131-01-01}"
+    instead = f", instead: {{pins: {{other-source/version: {override}}}}}}}"
+    text = recipe.read_text().replace('28"}', f'28"{instead}')
+    recipe.write_text(f'{text}  "0.9": {_entry(upstream.commits["family 1.0"], "2030-02-28")}\n')
+    charts = family.folder / "recipes/charts-source/recipe.yaml"
+    entry = _entry(upstream.commits["charts 1.0"])
+    charts.write_text(f'{charts.read_text()}  "0.9": {entry}\n')
+    family.fine("lock")
+    words = ["update", "app", "--to", "v1.0", "--series", "0.9.1", "--from", "0.9", "--dry-run"]
+    for each in ("end-of-support=2131-01-01", "charts-source.commit=v1.0", "instead=1.0"):
+        words += ["--set", each]
+    said = f"versions.sh:1 of family-source {upstream.commits['family 1.0'][:8]}"
+    text = family.fine(*words).out
+    reason = "because CVE-1, until 2131-01-01"
+    assert f"other-source v1.0 -> v2.0 instead of v1.0 ({said}), {reason}\n" in text
+    document = json.loads(family.fine(*words, "--json").out)
+    refuse_misfit("update", document)
+    (pin,) = (each for each in document["pins"] if each["recipe"] == "other-source")
+    assert (pin["old-override"], pin["because"]) == (None, "override")
+    assert pin["override"] == {"upstream": "v1.0", "because": ["CVE-1"], "until": "2131-01-01"}
+
+
 def test_patches_stay_while_they_apply(family: World):
     source = family.folder / "recipes/family-source"
     header = "Origin: somebody\n"
