@@ -93,4 +93,6 @@ def _is_newest(session: Session, request: UpdateRequest) -> bool:
     if not request.series or len(request.names) != 1:
         return not request.series
     name = request.names[0].partition("@")[0]
+    if not name:
+        return True
     return any(pin.series == request.series for pin in pin_of(session.folder, name))

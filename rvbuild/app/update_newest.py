@@ -138,8 +138,8 @@ class _NewestMoves:
         )
         if result is None:
             return view
-        diff = plan.difference(self.session, result)
-        origins = plan.origins(self.session, diff)
+        diff = plan.difference(result)
+        origins = plan.origins(diff)
         return evolve(
             view, steps=plan.steps, diff=diff, origins=origins, lock=result, files=plan.files()
         )
@@ -247,7 +247,9 @@ class _NewestMoves:
                 self._stayed.append(StayedPin(each.step(), (error,)))
             else:
                 steps.append(each.step(tuple(move.left_out)))
-        return UpdatePlan(steps=tuple(steps), edits=edits, renewed=frozenset(renewed))
+        return UpdatePlan(
+            session=self.session, steps=tuple(steps), edits=edits, renewed=frozenset(renewed)
+        )
 
     @cached_property
     def _look(self) -> PinReview:
@@ -302,7 +304,7 @@ class _NewestMoves:
         """A lock after the edits, or before; what cannot be locked stays as it was."""
         names = {f"@{step.series}" if step.series else step.recipe for step in plan.steps}
         return lock(
-            self.session if before else with_recipes(self.session, plan.recipes(self.session)),
+            self.session if before else with_recipes(self.session, plan.recipes),
             tuple(sorted(names)) if self.request.names else (),
             every_failure=True,
             renewed=() if before else plan.renewed,
@@ -318,9 +320,8 @@ class _NewestMoves:
             return []
         before = self._lock(plan, before=True).failures
         lost = [name for name in result.failures if name not in before]
-        recipes = plan.recipes(self.session)
         for reach in (_itself, _read_from, _needed):
-            reached = {name: reach(recipes, name) for name in lost}
+            reached = {name: reach(plan.recipes, name) for name in lost}
             blamed = [*_stayed(plan.steps, result, reached)]
             if blamed:
                 return blamed

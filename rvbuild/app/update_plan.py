@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -39,24 +40,27 @@ class UpdatePlan:
     """What changes in a project's recipes.
 
     Attributes:
+        session: The run, with the recipes as they are.
         steps: The pins that move.
         edits: The files, with what was changed.
         created: The bytes of new files, by their paths below the folder of recipes.
         renewed: Sources whose descriptions stay, and which are asked for anew.
     """
 
+    session: Session
     steps: tuple[PinStep, ...]
     edits: RecipeEdits
     created: Mapping[str, bytes] = field(factory=dict)
     renewed: frozenset[SourceRef] = frozenset()
 
-    def recipes(self, session: Session) -> RecipeCollection:
-        """All recipes after the edits.
+    @cached_property
+    def recipes(self) -> RecipeCollection:
+        """All recipes after the edits, which are read once.
 
         Raises:
             RecipeError: one that changed is not valid, or a default is of no series any more.
         """
-        recipes = edited_recipes(session, self.edits, self.created)
+        recipes = edited_recipes(self.session, self.edits, self.created)
         recipes.series.refuse_vain_defaults()
         return recipes
 
@@ -68,31 +72,27 @@ class UpdatePlan:
         files |= {path: (None, data) for path, data in self.created.items()}
         return {f"{_RECIPES}/{path}": change for path, change in files.items()}
 
-    def difference(
-        self, session: Session, result: LockResult, series: tuple[str, str] = ("", "")
-    ) -> LockDiff:
+    def difference(self, result: LockResult, series: tuple[str, str] = ("", "")) -> LockDiff:
         """What differs of pins, sources and sets.
 
         Args:
-            session: The run, with the recipes as they are.
             result: The lock of the recipes after the edits.
             series: Which series before and after are compared alone; empty: all.
         """
-        recipes = edited_recipes(session, self.edits, self.created)
+        session, edited = self.session, self.recipes.roots[0]
         old = whole_side(session, "old", _old_lock(session), own_root(session)).side
-        new = whole_side(session, "new", result.new, recipes.roots[0]).side
+        new = whole_side(session, "new", result.new, edited).side
         return difference(old, new, series)
 
-    def origins(self, session: Session, diff: LockDiff) -> dict[str, int]:
+    def origins(self, diff: LockDiff) -> dict[str, int]:
         """The number of the step that each recipe of a difference follows, if it follows any.
 
         It is the nearest of those that its sources and pins are read from.
         """
-        recipes = edited_recipes(session, self.edits, self.created)
         origins: dict[str, int] = {}
         for name in diff.recipes:
             with suppress(RvbuildError):  # the lock says so
-                read = with_read(recipes, [recipes.load(name)])
+                read = with_read(self.recipes, [self.recipes.load(name)])
                 nearest = next(filter(None, (self._steps_of(each.name) for each in read)), None)
                 if nearest:
                     origins[name] = nearest[0]
@@ -160,8 +160,10 @@ def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:
     """
     if move.vain:
         msg = f"nothing here takes a value called {', '.join(move.vain)}"
-        known = suggestion(move.vain[0], move.taken) or f"known: {', '.join(sorted(move.taken))}"
-        raise UsageError(msg, where=where, hint=known)
+        known = ", ".join(sorted(move.taken))
+        otherwise = f"known: {known}" if known else "leave it out: nothing else is to be said"
+        near = suggestion(move.vain[0], move.taken)
+        raise UsageError(msg, where=where, hint=near or otherwise)
     if move.asks:
         msg = "what follows from nothing has to be said"
         details = tuple(map(_ask_text, move.asks))

@@ -99,12 +99,14 @@ class _Move:
 
     def _locked(self, move: PinMove, step: PinStep) -> UpdateView:
         """The lock, which has all of it or is none."""
-        plan = UpdatePlan(steps=(step,), edits=move.edits, created=self.created)
-        session = with_recipes(self.session, plan.recipes(self.session))
+        plan = UpdatePlan(
+            session=self.session, steps=(step,), edits=move.edits, created=self.created
+        )
+        session = with_recipes(self.session, plan.recipes)
         result = lock(session, self._to_lock(step), every_failure=True)
         result.refuse_failures()
         pair = (step.old_series, step.series) if self._is_in_series and step.new else ("", "")
-        diff = plan.difference(self.session, result, pair)
+        diff = plan.difference(result, pair)
         return UpdateView(
             steps=plan.steps,
             diff=diff,

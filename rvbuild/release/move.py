@@ -312,7 +312,10 @@ class PinMove:
                 none.
         """
         overrides = recipe.per_series[former].instead
+        having = [each for each, values in recipe.per_series.items() if values.instead.places]
         name = prefix + INSTEAD
+        if having:
+            self.taken.add(name)
         if name not in self.said and not overrides.places:
             return {}
         why = (
@@ -322,7 +325,6 @@ class PinMove:
         chosen = self._say(name, recipe.at(f"per-series.{former}.{INSTEAD}"), why)
         if not chosen:
             return {}
-        having = [each for each, values in recipe.per_series.items() if values.instead.places]
         if chosen not in having:
             what = "has none" if chosen in recipe.per_series else "is no series of it"
             msg = f"{recipe.base} has values instead of upstream's, and {chosen!r} {what}"

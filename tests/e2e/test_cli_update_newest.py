@@ -238,6 +238,7 @@ NAMES = {
     "app": ["family-source"],
     "app@1": ["family-source"],
     "@1": ["family-source"],
+    "@1 --series 1": ["family-source"],
     "@2": [],
     "lib": ["lib"],
     "lib module": ["lib", "module"],

@@ -336,6 +336,15 @@ def test_it_has_none_of_a_series_that_has_none(text: str, said: str, says: str, 
         assert caught.value.hint == hint.replace("instead=", f"{name}=")
 
 
+def test_where_another_series_has_overrides_nothing_is_asked_and_the_name_is_known():
+    text = OVERRIDES + f'  "0": {{commit: {THREE}}}\n'
+    former = next(each for each in pins_of(text) if each.series == "0")
+    _, move = begin(text)
+    move.new_series(former, "3", TO)
+    assert "instead" in move.taken
+    assert text_of(move).count("CVE-3") == 1
+
+
 def test_without_overrides_nothing_is_asked():
     pin, move = begin(SERIES)
     move.new_series(pin, "2", TO)

@@ -283,6 +283,48 @@ def test_a_value_that_nothing_takes_is_refused_where_nothing_moves(world: World)
     assert world.update("r").files == {}
 
 
+TAG = """\
+kind: source
+version: "1.0"
+sources: {r: {git: "https://example.invalid/one", tag: "v${version}"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "to", "series", "hint"),
+    [
+        (TAG, "1.0", "", "leave it out: nothing else is to be said"),
+        (TAG, "2.0", "", "leave it out: nothing else is to be said"),
+        (IN_SERIES, "v1.1", "1", "known: end-of-support, min-age, patches, release, update"),
+        (IN_SERIES, "v1.0", "1", "known: end-of-support, min-age, patches, release, update"),
+        (
+            IN_SERIES,
+            "v1.1",
+            "3",
+            "known: end-of-support, min-age, patches, release, update",
+        ),
+    ],
+    ids=["the same", "another", "in a series", "the same there", "a new series"],
+)
+def test_who_says_a_value_in_vain_hears_which_there_are(
+    world: World, text: str, to: str, series: str, hint: str
+):
+    world.recipe("r", text)
+    former = "1" if series == "3" else ""
+    with pytest.raises(UsageError, match="nothing here takes a value called x") as caught:
+        world.update("r", to=to, series=series, former=former, values={"x": "y"})
+    assert caught.value.hint == hint
+
+
+def test_a_series_may_be_said_twice_if_it_is_one(world: World):
+    world.recipe("r", IN_SERIES)
+    world.lock()
+    alone = world.update("@1")
+    assert [step.series for step in alone.steps] == ["1"]
+    for name in ("@1", "r@1", "r"):
+        assert world.update(name, series="1").steps == alone.steps
+
+
 COMPILER = """\
 kind: source
 version: {from: a-source, line: 1, file: NAME}
