@@ -210,20 +210,20 @@ def _upstream(part: _Part, names: tuple[str, ...], old: Lock, new: Lock) -> Lock
 
     They are for comparison alone: where one cannot be had, that stops nothing, and is told.
     """
-    had, found = old.upstream or Lock(), Lock()
+    former, current = old.upstream or Lock(), Lock()
     failures: dict[str, RvbuildError] = {}
     if old.upstream or part.has_overrides:
         session = as_upstream(part.session)
         scope = lock_scope(session, names, old)
         scope = evolve(scope, recipes=scope.readable(part.resolved))
         shipped = session.known(include_project=False, mend=True)
-        found, resolved = _resolve(session, scope, (had, new, shipped), failures)
+        current, resolved = _resolve(session, scope, (former, new, shipped), failures)
         part = evolve(part, session=session, scope=scope, resolved=resolved - failures.keys())
         for name, error in failures.items():
             session.report(Noticed(name, f"cannot be locked as upstream has it: {error}"))
     part = evolve(part, has_failed=part.has_failed or bool(failures))
-    others = found.other_than(new) or Lock()
-    return part.joined(had, others).other_than(new)
+    others = current.other_than(new) or Lock()
+    return part.joined(former, others).other_than(new)
 
 
 def _united(old: Lock, new: Lock) -> Lock:

@@ -51,7 +51,7 @@ def put_project(project: str, changes: Sequence[NewContent]) -> None:
     Raises:
         StoreError: one was changed by somebody else since it was read, or they cannot be written.
     """
-    with _told(project, _PROJECT, Site.PROJECT), _journal(project) as journal:
+    with _project_errors(project, _PROJECT, Site.PROJECT), _journal(project) as journal:
         journal.put(changes)
 
 
@@ -67,7 +67,7 @@ def put_project_lock(path: str, old: bytes | None, text: str) -> None:
         StoreError: it was changed by somebody else since, or cannot be written.
     """
     project, name = os.path.split(path)
-    with _told(project, _LOCK, Site.LOCK), _journal(project) as journal:
+    with _project_errors(project, _LOCK, Site.LOCK), _journal(project) as journal:
         if not os.path.islink(path):
             journal.put([NewContent(name, old, text.encode())])
             return
@@ -95,7 +95,7 @@ def settle_project(project: str) -> tuple[str, ...]:
     Raises:
         StoreError: it cannot be ended here.
     """
-    with _told(project, _PROJECT, Site.PROJECT):
+    with _project_errors(project, _PROJECT, Site.PROJECT):
         return tuple(settle(os.path.realpath(project), JOURNAL))
 
 
@@ -104,7 +104,7 @@ def _journal(project: str) -> AbstractContextManager[Journal]:
 
 
 @contextmanager
-def _told(project: str, what: str, site: Site) -> Iterator[None]:
+def _project_errors(project: str, what: str, site: Site) -> Iterator[None]:
     try:
         yield
     except Disturbed as error:

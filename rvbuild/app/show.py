@@ -306,8 +306,8 @@ def _modules(graph: RecipeGraph, lock: Lock) -> Iterator[OverriddenModule]:
         if recipe.go_modules is not None and recipe.go_modules.instead:
             users.setdefault(set_ref(graph, recipe, recipe.go_modules), recipe.go_modules)
     for ref in sorted(users):
-        held = lock.set_for(ref, spec_text(users[ref]))
-        for each in held.upstream if held else ():
+        entry = lock.set_for(ref, spec_text(users[ref]))
+        for each in entry.upstream if entry else ():
             if each.module in users[ref].instead:
                 yield OverriddenModule(
                     set=str(ref),

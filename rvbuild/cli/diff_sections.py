@@ -26,7 +26,7 @@ from rvbuild.core.upstream_log import UpstreamCommit, UpstreamLog
 
 _KINDS = {"go-module": "Go modules", "crates": "Crates", "debian": "Debian packages"}
 _MARKS = {Move.ADDED: "+", Move.REMOVED: "-"}
-_TOLD = ("version", "tag", "commit", "paths", "urls", "url")
+_COMPARED = ("version", "tag", "commit", "paths", "urls", "url")
 """The facts of a source that people compare; of others only one is shown."""
 _SHORT, _MOST_CAUSES, _MOST_CHANGES = 12, 20, 3
 
@@ -135,17 +135,19 @@ def _recipe_lines(view: DiffView) -> Iterator[DiffLine]:
 
 def source_line(change: SourceChange) -> DiffLine:
     """What became of a source that is one thing."""
-    told = [fact for fact in change.facts if fact.name in _TOLD] or change.facts[-1:]
-    told = sorted(told, key=lambda fact: _TOLD.index(fact.name) if fact.name in _TOLD else 0)
-    old = ", ".join(_short(fact.name, fact.old) for fact in told if fact.old)
-    new = ", ".join(_short(fact.name, fact.new) for fact in told if fact.new)
+    shown = [fact for fact in change.facts if fact.name in _COMPARED] or change.facts[-1:]
+    shown = sorted(
+        shown, key=lambda fact: _COMPARED.index(fact.name) if fact.name in _COMPARED else 0
+    )
+    old = ", ".join(_short(fact.name, fact.old) for fact in shown if fact.old)
+    new = ", ".join(_short(fact.name, fact.new) for fact in shown if fact.new)
     same = "the same content" if change.is_same_content else ""
     mark = _MARKS.get(change.move, "")
     return DiffLine(f"{change.source} ({change.kind})", old, new, same, mark)
 
 
 def _short(name: str, text: str) -> str:
-    return text if name in _TOLD and name != "commit" else text.removeprefix("h1:")[:_SHORT]
+    return text if name in _COMPARED and name != "commit" else text.removeprefix("h1:")[:_SHORT]
 
 
 def _component_sections(view: DiffView) -> Iterator[DiffSection]:

@@ -80,11 +80,11 @@ def _upstream(files: SourceFiles, recipe: Recipe, spec: GoModulesSpec) -> Iterat
     file = spec.files[0]
     go_mod = parse_go_mod(files.main_module(recipe, spec).go_mod, file)
     for module, override in spec.instead.items():
-        found = said_of(go_mod, module)
-        if found is None:
+        upstream = said_of(go_mod, module)
+        if upstream is None:
             msg = f"{file} does not name {module}: nothing can stand instead of it"
             raise LockError(msg, where=override.where, hint="name a module as go.mod requires it")
-        yield UpstreamModule(module=module, version=found[0], file=file, line=found[1])
+        yield UpstreamModule(module=module, version=upstream[0], file=file, line=upstream[1])
 
 
 def said_of(go_mod: GoMod, module: str) -> tuple[str, int] | None:
@@ -92,11 +92,11 @@ def said_of(go_mod: GoMod, module: str) -> tuple[str, int] | None:
     for each in go_mod.replacements:
         if each.old == module and each.is_local:
             return each.new, each.line
-    found = go_mod.effective(module)
-    if found is None:
+    effective = go_mod.effective(module)
+    if effective is None:
         return None
-    by = "" if found.path == module else f"{found.path} "
-    return f"{by}{found.version}", found.line
+    by = "" if effective.path == module else f"{effective.path} "
+    return f"{by}{effective.version}", effective.line
 
 
 def refuse_ended(
@@ -130,9 +130,9 @@ def overridden_set(
     _refuse_unfit(users)
     wanted = sorted(replacement(path, each.value) for path, each in spec.instead.items())
     changes = seen.whole(GoModChanges(statements=tuple(wanted)), discover=True).changes
-    found = needed(users, finder.files, seen, changes)
-    finder.parts(recipe, SeenLinesSpec(lines=found.changes.sums), spec.where)
-    return evolve(found, specs=asked(users))
+    modules = needed(users, finder.files, seen, changes)
+    finder.parts(recipe, SeenLinesSpec(lines=modules.changes.sums), spec.where)
+    return evolve(modules, specs=asked(users))
 
 
 def _refuse_unfit(users: Sequence[User]) -> None:
