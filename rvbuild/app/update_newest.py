@@ -44,7 +44,7 @@ from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
-from rvbuild.release.literal_pin import LiteralPin, file_pins, literal_pins, tag_for
+from rvbuild.release.literal_pin import LiteralPin, file_pins, is_version, literal_pins, tag_for
 from rvbuild.release.move import Destination, PatchVerdict, PinMove
 from rvbuild.release.pin_name import pins_of
 from rvbuild.release.pin_review import PinReview
@@ -331,7 +331,7 @@ class _NewestMoves:
 
 def _name(pin: LiteralPin) -> str:
     """By what a person names it, if it is the only one there that moves."""
-    return pin.recipe.base if pin.is_version else pin.address
+    return pin.recipe.base if is_version(pin) else pin.address
 
 
 def _movable(pins: Iterable[LiteralPin], statuses: Iterable[PinStatus]) -> Iterator[_Movable]:

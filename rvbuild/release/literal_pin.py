@@ -133,11 +133,6 @@ class LiteralPin:
         return self.key[0] == "sources"
 
     @property
-    def is_version(self) -> bool:
-        """Whether it is the version of its recipe."""
-        return self.key[0] == "version"
-
-    @property
     def _is_of_series(self) -> bool:
         return self.key[0] == "per-series"
 
@@ -265,6 +260,11 @@ def _literal_key(recipe: Recipe, name: str) -> KeyPath | None:
     if isinstance(pin, str):
         return key if pin else None
     return (*key, "literal") if pin and is_literal(pin) else None
+
+
+def is_version(pin: LiteralPin) -> bool:
+    """Whether it is the version of its recipe, said as text or as a mapping."""
+    return pin.key[0] == "version"
 
 
 def is_literal(pin: DerivedPin) -> bool:

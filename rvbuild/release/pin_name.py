@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from rvbuild.core.errors import UsageError
 from rvbuild.core.recipe import FromSpec, Pin, Recipe, used_names
 from rvbuild.recipes_yaml.collection import RecipeCollection
-from rvbuild.release.literal_pin import LiteralPin, file_pins, version_pin
+from rvbuild.release.literal_pin import LiteralPin, file_pins, is_version, version_pin
 
 
 def pins_of(recipes: RecipeCollection, name: str) -> tuple[LiteralPin, ...]:
@@ -54,7 +54,7 @@ def pin_of(recipes: RecipeCollection, name: str) -> tuple[LiteralPin, ...]:
     pins = pins_of(recipes, name)
     if len({pin.recipe.base for pin in pins}) > 1:
         raise _several(name, pins)
-    for chosen in (pins, [p for p in pins if p.is_version], [*filter(_is_named, pins)]):
+    for chosen in (pins, [*filter(is_version, pins)], [*filter(_is_named, pins)]):
         if len({_common_key(pin) for pin in chosen}) == 1:
             return tuple(chosen)
     raise _several(name, pins)
