@@ -17,7 +17,7 @@ from contextlib import suppress
 import yaml
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.recipes_yaml.entry_splice import Splice, addition, removal, spliced
+from rvbuild.recipes_yaml.entry_splice import Splice, addition, removal, respelling, spliced
 from rvbuild.recipes_yaml.recipe_layout import (
     BLOCK_STYLES,
     TEXT_TAG,
@@ -128,6 +128,34 @@ def remove_entry(data: bytes, file: str, path: KeyPath) -> bytes:
 
     splices = removal(layout, layout.mapping(path[:-1]), path[-1])
     return _proved(layout, [splices], is_right, _unsafe(layout, path, entry.key))
+
+
+def copy_spelling(data: bytes, file: str, source: KeyPath, target: KeyPath) -> bytes:
+    """Write an entry as another is written that says the same: with its comments, in its style.
+
+    Where that cannot be done safely, as in ``{…}``, the file stays.
+
+    Args:
+        data: The bytes of the recipe file.
+        file: Its name, for messages.
+        source: The keys that lead to the other entry.
+        target: The keys that lead to the entry.
+
+    Raises:
+        RecipeError: with the place: the file is not valid, or there is no such entry.
+    """
+    layout = layout_of(data, file)
+    splice, entry = respelling(layout, source, target), layout.entry(target)
+    others, words = list(_others(layout, target)), _words(entry.value)
+
+    def is_right(edited: RecipeLayout) -> bool:
+        is_same = list(_others(edited, target)) == others
+        return is_same and _words(edited.entry(target).value) == words
+
+    attempts = [[splice]] if splice else []
+    with suppress(RecipeError):
+        return _proved(layout, attempts, is_right, _unsafe(layout, target, entry.key))
+    return data
 
 
 def _in_line(

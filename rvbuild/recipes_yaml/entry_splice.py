@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import yaml
 from attrs import frozen
 
-from rvbuild.recipes_yaml.recipe_layout import MappingEntry, RecipeLayout
+from rvbuild.recipes_yaml.recipe_layout import KeyPath, MappingEntry, RecipeLayout
 from rvbuild.recipes_yaml.spelling import Words, entry_lines, flow_entry
 
 _LONE = re.compile(r"[ \t]*(,?)[ \t]*(#.*)?")
@@ -71,6 +71,40 @@ def removal(layout: RecipeLayout, mapping: yaml.MappingNode, key: str) -> list[S
     if mapping.flow_style:
         return _out_of_flow(layout, entries, index)
     return [_out_of_block(layout, entries, index)]
+
+
+def respelling(layout: RecipeLayout, source: KeyPath, target: KeyPath) -> Splice | None:
+    """What writes an entry as another is written; None: one shares its lines with others.
+
+    Lines and the comments that are its own get the indentation of the target's key.
+
+    Raises:
+        RecipeError: there is no such entry.
+    """
+    old, new = _own_lines(layout, source), _own_lines(layout, target)
+    if old is None or new is None:
+        return None
+    (first, last, column), (begin, end, indent) = old, new
+    texts = [_indented(layout, number, indent - column) for number in range(first, last + 1)]
+    line_break = layout.lines.break_near(layout.lines[first].begin)
+    return Splice(layout.lines[begin].begin, layout.lines[end].end, line_break.join(texts))
+
+
+def _own_lines(layout: RecipeLayout, path: KeyPath) -> tuple[int, int, int] | None:
+    """The first and the last line of an entry, and the column of its key."""
+    mapping = layout.mapping(path[:-1])
+    entry, entries = layout.entry(path), layout.entries(mapping)
+    if mapping.flow_style or layout.lines.prefix(entry.begin).strip():
+        return None
+    return layout.first_line(entries, entries.index(entry)), layout.last_line(entry), entry.column
+
+
+def _indented(layout: RecipeLayout, number: int, more: int) -> str:
+    """A line with more spaces before it, or less; a blank one stays."""
+    line = layout.lines[number]
+    text = layout.text[line.begin : line.end]
+    indent = len(text) - len(text.lstrip(" "))
+    return " " * max(indent + more, 0) + text[indent:] if text.strip() else text
 
 
 def position(keys: Sequence[str], key: str) -> int:

@@ -10,7 +10,7 @@ from typing import Self
 
 from attrs import evolve, field, frozen
 
-from rvbuild.recipes_yaml.edit import add_entry, remove_entry, set_text
+from rvbuild.recipes_yaml.edit import add_entry, copy_spelling, remove_entry, set_text
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
 from rvbuild.recipes_yaml.spelling import Words
 
@@ -41,6 +41,10 @@ class RecipeEdits:
     def remove_entry(self, file: str, path: KeyPath) -> Self:
         """Take an entry away."""
         return self._with(file, remove_entry(self._now(file), file, path))
+
+    def copy_spelling(self, file: str, source: KeyPath, target: KeyPath) -> Self:
+        """Write an entry as another is written that says the same."""
+        return self._with(file, copy_spelling(self._now(file), file, source, target))
 
     def _now(self, file: str) -> bytes:
         return self.changed.get(file, self.before[file])

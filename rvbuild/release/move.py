@@ -98,7 +98,7 @@ class PinMove:
        does not apply to the new source is a person's to replace. Each recipe has its own source.
     5. What the person says stands, whatever these rules would give.
     6. ``instead`` of a new series is a person's to say, if the one that it comes from has it: the
-       series whose overrides it has, too, or none.
+       series of which it is taken as it stands there, with comments, or none.
 
     Attributes:
         edits: The files, with what was changed so far.
@@ -251,6 +251,9 @@ class PinMove:
         ordered = {name: words[name] for name in names if name in words}
         file = file_of(recipe.base)
         self.edits = self.edits.add_entry(file, ("per-series", series), ordered)
+        if INSTEAD in words:
+            keys = [("per-series", each, INSTEAD) for each in (self.said[prefix + INSTEAD], series)]
+            self.edits = self.edits.copy_spelling(file, *keys)
 
     def _facts(  # noqa: PLR0913 - keyword-only but for the recipe and its series
         self,

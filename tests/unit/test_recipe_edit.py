@@ -7,7 +7,7 @@ import re
 import pytest
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.recipes_yaml.edit import add_entry, remove_entry, set_text
+from rvbuild.recipes_yaml.edit import add_entry, copy_spelling, remove_entry, set_text
 from rvbuild.recipes_yaml.entry_splice import position
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
@@ -258,3 +258,55 @@ def test_several_files_have_their_changes_together():
 def test_the_same_value_is_no_change():
     edits = RecipeEdits({"a": b"version: '1'\n"})
     assert edits.set_text("a", VERSION, "1").changed == {}
+
+
+COPIED = {
+    "comments": (
+        (
+            "a:\n  # above\n  x: # behind\n    # between\n    y: 1  # of it\n      # below\n"
+            "b:\n    x:\n      y: 1\n"
+        ),
+        "b:\n    # above\n    x: # behind\n      # between\n      y: 1  # of it\n        # below\n",
+    ),
+    "blank lines and quotes": (
+        "a:\n    x:\n\n        y: '1'\nb:\n  x:\n    y: 1\nc: 2\n",
+        "b:\n  x:\n\n      y: '1'\nc: 2\n",
+    ),
+    "a comment of another column": (
+        "a:\n  x:\n# far out\n    y: 1\nb:\n  z: 0\n  x:\n    y: 1\n",
+        "b:\n  z: 0\n  x:\n# far out\n    y: 1\n",
+    ),
+    "a comment that cannot go further": (
+        "a:\n   x:\n # far out\n    y: 1\nb:\n x:\n  y: 1\n",
+        "b:\n x:\n# far out\n  y: 1\n",
+    ),
+    "a text in block style": (
+        "a:\n  x:\n    y: >-  # c\n      1\n\nb:\n   x:\n     y: 1\n",
+        "b:\n   x:\n     y: >-  # c\n       1\n",
+    ),
+    "carriage returns": (
+        "a:\r\n  x:\r\n    # c\r\n    y: 1\r\nb:\r\n x:\r\n  y: 1",
+        "b:\r\n x:\r\n   # c\r\n   y: 1",
+    ),
+    "braces inside": (
+        "a:\n  x: {  # c\n    y: 1}\nb:\n   x: {y: 1}\n",
+        "b:\n   x: {  # c\n     y: 1}\n",
+    ),
+    "one line": ("a:\n  x: {y: 1}  # c\nb:\n  x:\n    y: 1\n", "b:\n  x: {y: 1}  # c\n"),
+    "above it": ("b:\n  x: {y: 1}\na:\n  x:  # c\n    y: 1\n", None),
+    "braces around the one": ("a: {x: {y: 1}}  # c\nb:\n  x:\n    y: 1\n", None),
+    "braces around the other": ("a:\n  x:  # c\n    y: 1\nb: {x: {y: 1}}\n", None),
+    "another line of the key": ("a:\n  ? x\n  :  # c\n    y: 1\nb:\n  x:\n    y: 1\n", None),
+    "not the same": ("a:\n  x:  # c\n    y: 2\nb:\n  x:\n    y: 1\n", None),
+}
+
+
+@pytest.mark.parametrize("name", COPIED)
+def test_an_entry_is_written_as_another_that_says_the_same(name: str):
+    text, new = COPIED[name]
+    after = copy_spelling(text.encode(), "r", ("a", "x"), ("b", "x")).decode()
+    if new is None:
+        new = text[text.index("b:") :] if name != "above it" else ""
+        assert after == (text if new else "b:\n  x:  # c\n    y: 1\na:\n  x:  # c\n    y: 1\n")
+    else:
+        assert after == text[: text.index("b:")] + new

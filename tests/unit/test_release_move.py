@@ -336,6 +336,24 @@ def test_it_has_none_of_a_series_that_has_none(text: str, said: str, says: str, 
         assert caught.value.hint == hint.replace("instead=", f"{name}=")
 
 
+@pytest.mark.parametrize("is_other", [False, True])
+def test_overrides_are_taken_as_they_stand(*, is_other: bool):
+    """With comments, quotes and the order of keys; and back."""
+    text = OVERRIDES.replace("instead:\n", "# why\n    instead:  # until upstream moves\n")
+    text = text.replace("because: [CVE-1, CVE-2]", "because: [CVE-1,  # bad\n            CVE-2]")
+    block = text[text.index("    # why") :]
+    pin, move = begin(text, {"r.instead" if is_other else "instead": "1"})
+    if is_other:
+        move.other_series(pin.recipe, "2", "1", pin, TO)
+    else:
+        move.new_series(pin, "2", TO)
+    new = f'  "2":\n    commit: {TWO}\n{block}'
+    assert text_of(move) == text.replace('  "1":', f'{new}  "1":')
+    back = PinMove(RecipeEdits(move.edits.changed), {}, lambda *_: PatchVerdict())
+    back.without_series([pin.recipe], "2")
+    assert text_of(back) == text
+
+
 def test_where_another_series_has_overrides_nothing_is_asked_and_the_name_is_known():
     text = OVERRIDES + f'  "0": {{commit: {THREE}}}\n'
     former = next(each for each in pins_of(text) if each.series == "0")
