@@ -142,7 +142,11 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
 
 def _move_text(step: PinStep) -> str:
     name, old, new = _move_words(step)
-    return f"{name}: {old} -> {new}" if new else f"{name}: a series goes"
+    if not new:
+        return f"{name}: a series goes"
+    if step.old != step.new:
+        return f"{name}: {old} -> {new}"
+    return f"{name}: {old}, as before" if step.old_series == step.series else f"{name}: {old}"
 
 
 def _move_words(step: PinStep) -> tuple[str, str, str]:

@@ -333,8 +333,8 @@ class PinMove:
             msg = f"{recipe.base} has values instead of upstream's, and {chosen!r} {what}"
             if not having:
                 msg = f"{recipe.base} has no values instead of upstream's in any series"
-            there = [f"those of {each}: `{name}={each}`" for each in having]
-            hint = "; ".join((f"nothing: `{name}=`", *there))
+            there = [f"`{name}={each}` for those of {each}" for each in having]
+            hint = ", ".join((f"say `{name}=` for none", *there))
             raise UsageError(msg, where=name, hint=hint)
         return overrides_words(recipe.per_series[chosen].instead)
 

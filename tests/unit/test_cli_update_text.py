@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
+from attrs import evolve
 
 from rvbuild.app.update_view import UpdateView
 from rvbuild.cli.diff_sections import DiffLine, pin_line
 from rvbuild.cli.diff_text import markdown_lines
-from rvbuild.cli.update_text import update_lines, update_sections
+from rvbuild.cli.update_text import update_lines, update_sections, update_title
 from rvbuild.core.lock_diff import LockDiff, PinChange, PinOrigin, PinOverride
 from rvbuild.core.names import PinRef
 from rvbuild.core.override import Override
@@ -87,6 +88,23 @@ LINES = {
 def test_a_value_that_follows_and_why(name: str):
     change, line = LINES[name]
     assert _line(change) == line
+
+
+@pytest.mark.parametrize(
+    ("new", "series", "text"),
+    [
+        ("2", "1", "tree: 1 -> 2"),
+        ("1", "1", "tree: 1, as before"),
+        ("1", "3", "tree@1 -> tree@3: 1"),
+        ("2", "3", "tree@1 -> tree@3: 1 -> 2"),
+        ("", "1", "tree: a series goes"),
+    ],
+)
+def test_the_move_itself(new: str, series: str, text: str):
+    """What is said of a value that stays is no change of it."""
+    step = evolve(STEP, new=new, old_series="1", series=series)
+    view = evolve(_view(_change("1.0", "2.0")), steps=(step,))
+    assert next(update_lines(view)) == update_title(view) == text
 
 
 SIDES = (None, "1.0", "1.5", ONE, TWO)

@@ -317,9 +317,19 @@ def test_a_new_series_may_have_the_overrides_of_another():
 @pytest.mark.parametrize(
     ("text", "said", "says", "hint"),
     [
-        (OVERRIDES, "9", "'9' is no series of it", "nothing: `instead=`; those of 1: `instead=1`"),
-        (OVERRIDES, "0", "'0' has none", "nothing: `instead=`; those of 1: `instead=1`"),
-        (SERIES, "1", "r has no values instead of upstream's in any series", "nothing: `instead=`"),
+        (
+            OVERRIDES,
+            "9",
+            "'9' is no series of it",
+            "say `instead=` for none, `instead=1` for those of 1",
+        ),
+        (OVERRIDES, "0", "'0' has none", "say `instead=` for none, `instead=1` for those of 1"),
+        (
+            SERIES,
+            "1",
+            "r has no values instead of upstream's in any series",
+            "say `instead=` for none",
+        ),
     ],
 )
 def test_it_has_none_of_a_series_that_has_none(text: str, said: str, says: str, hint: str):
