@@ -17,6 +17,8 @@ from rvbuild.core.override import Override, SeriesOverrides
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe
 
+_HINT = "name RECIPE/SOURCE, or RECIPE/SOURCE:FOLDER, as `inputs.go-modules` of one of them has it"
+
 Obstacle = tuple[str, "Hint | None"]
 """Why a recipe is not of a series, and what to do."""
 
@@ -86,9 +88,9 @@ class SeriesMembers:
             if used in {ref, None}:
                 return
             known.add(str(used))
-        msg = f"what stands instead of upstream's in {ref} changes nothing: no recipe of the series"
-        msg = f"{msg} uses this set of Go modules"
-        raise RecipeError(msg, where=where, hint=_known(str(ref), sorted(known)))
+        msg = f"no recipe of the series uses the Go modules {ref}: nothing would change"
+        hint = _known(str(ref), sorted(known)) if known else _HINT
+        raise RecipeError(msg, where=where, hint=hint)
 
 
 def _lacks(

@@ -127,8 +127,12 @@ VAIN = {
         "what torn needs has no series in common",
         "the same",
     ),
-    "no folder": (modules("tree/s:cdm"), "in tree/s:cdm changes nothing", "'tree/s:cmd'"),
-    "no user": (modules("tree/s"), "no recipe of the series uses this set", "'tree/s:cmd'"),
+    "no folder": (modules("tree/s:cdm"), "uses the Go modules tree/s:cdm: nothing", "'tree/s:cmd'"),
+    "no user": (
+        modules("tree/s"),
+        "no recipe of the series uses the Go modules tree/s:",
+        "'tree/s:cmd'",
+    ),
     "a user of others": (modules("other/s"), "no recipe of the series uses", "known: tree/s:cmd"),
     "no source": (modules("tree/x"), "tree has no source called 'x'", "known: s"),
     "no recipe": (modules("tere/s"), "there is no recipe called 'tere'", "'tree'"),
@@ -163,21 +167,33 @@ def test_what_changes_something_is_taken(instead: str):
     assert sorted(map(len, taken)) == [0, 1]
 
 
+BAD = {"below": "version: ["}
+
+
 @pytest.mark.parametrize(
     ("instead", "more"),
     [
         (pin("solo/version"), {"solo": "version: ["}),
-        (pin("solo/version"), {"solo": "version: {from: below, line: 1, file: V}\nbuild: x\n"}),
-        (modules("tree/s"), {"below": "version: ["}),
-        (modules("below/s"), {}),
+        (
+            pin("solo/version"),
+            {"solo": "version: {from: below, line: 1, file: V}\nbuild: x\n"} | BAD,
+        ),
+        (modules("tree/s"), BAD),
+        (modules("below/s"), BAD),
         (modules("tree/s"), {"app": f"{FAMILY['app']}inputs: {{go-modules: {{from: gone}}}}\n"}),
     ],
     ids=["it", "one below", "any user", "the owner", "a user's source"],
 )
 def test_what_cannot_be_read_may_be_the_one(instead: str, more: dict[str, str]):
     """Whoever needs it says what is wrong with it."""
-    recipes = family(instead, **{"below": "version: [", **more})
+    recipes = family(instead, **more)
     assert recipes.load("app@1").overrides == ()
+
+
+def test_where_no_recipe_of_the_series_has_modules_the_form_is_told():
+    with pytest.raises(RecipeError, match="no recipe of the series uses") as why:
+        family(modules("tree/s"), program="build: x\n").load("app@1")
+    assert "RECIPE/SOURCE:FOLDER" in str(why.value.hint)
 
 
 def test_each_series_is_judged_once():
