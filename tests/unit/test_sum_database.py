@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 from made_modules import module
-from sum_log import NAME, SumLog, key_of
+from sum_log import NAME, SumLog, key_of, signed
 
 from rvbuild.core.errors import SourceError, Unreachable, Untrusted, WrongContent
 from rvbuild.core.events import Event, Noticed
@@ -79,19 +79,19 @@ def test_a_proxy_that_serves_the_database_is_asked():
     assert len([url for url in world.asked if "/tile/" in url]) == 3  # of both modules, once each
 
 
-@pytest.mark.parametrize(
-    ("proxies", "setting", "place"),
-    [
-        ("direct", "", f"https://{NAME}"),
-        ("off", "", f"https://{NAME}"),
-        ("http://proxy,direct", " http://sums/x/", "http://sums/x"),
-        ("http://proxy", "", f"https://{NAME}"),
-    ],
-)
-def test_else_the_database_itself_is_asked(proxies: str, setting: str, place: str):
-    world = World(_pages(place))
-    world.database(proxies, GOSUMDB=key_of() + setting).check(LINES)
+@pytest.mark.parametrize("proxies", ["direct", "off", "http://proxy"])
+def test_else_the_database_itself_is_asked(proxies: str):
+    world = World(_pages(f"https://{NAME}"))
+    world.database(proxies).check(LINES)
     assert world.notices() == []
+
+
+def test_an_address_of_its_own_is_asked_and_no_proxy():
+    """As the go command has it: the proxy may be who is not believed."""
+    world = World(_pages() | _pages("http://sums/x"))
+    world.database("http://proxy", GOSUMDB=f"{key_of()}  http://sums/x/").check(LINES)
+    assert world.notices() == []
+    assert all(url.startswith("http://sums/x/") for url in world.asked)
 
 
 def test_a_log_that_has_grown_since_has_whole_tiles_alone():
@@ -105,8 +105,10 @@ def test_a_log_that_has_grown_since_has_whole_tiles_alone():
 def test_a_tile_that_is_none_proves_nothing(cut: bytes):
     pages = _pages()
     pages = {path: cut if "/tile/" in path else page for path, page in pages.items()}
-    with pytest.raises(Untrusted, match="the checksum database has no tile/8/0/000"):
+    with pytest.raises(Untrusted, match="the checksum database has no tile/8/0/000") as why:
         World(pages).database().check(LINES)
+    assert why.value.where == PLACE
+    assert "another GOPROXY" in str(why.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,16 @@ def test_an_answer_that_was_changed_on_the_way(old: bytes, new: bytes, message: 
     with pytest.raises(Untrusted, match=message) as why:
         World(pages).database().check(LINES)
     assert why.value.where == lookup
+    assert "another GOPROXY" in str(why.value.hint)
+
+
+def test_a_signed_text_that_is_no_head_of_a_log():
+    pages, lookup = _pages(), f"{PLACE}/lookup/e.org/!one@v1.0.0"
+    record, _, _ = pages[lookup].partition(b"\n\n")
+    pages[lookup] = record + b"\n\n" + signed("a promise\n").encode()
+    with pytest.raises(Untrusted, match="what is signed is no head of a log") as why:
+        World(pages).database().check(LINES)
+    assert "another GOPROXY" in str(why.value.hint)
 
 
 def test_another_hash_is_refused_with_both():
@@ -197,11 +209,19 @@ def test_nothing_new_is_nothing_to_ask():
     assert (world.asked, world.told) == ([], [])
 
 
-def test_the_database_of_the_go_command_is_known_by_its_name():
-    settings = SumSettings.of({"GOSUMDB": "sum.golang.org", "GOENV": "off"})
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("sum.golang.org", ""),
+        ("sum.golang.google.cn", "https://sum.golang.google.cn"),
+        ("sum.golang.org http://sums", "http://sums"),
+    ],
+)
+def test_the_database_of_the_go_command_is_known_by_its_names(name: str, address: str):
+    settings = SumSettings.of({"GOSUMDB": name, "GOENV": "off"})
     assert settings.key is not None
-    assert settings.key.id.hex() == "033de0ae"
-    assert settings.address == "https://sum.golang.org"
+    assert (settings.key.name, settings.key.id.hex()) == ("sum.golang.org", "033de0ae")
+    assert settings.address == address
 
 
 def test_settings_are_those_of_the_users_go_command(tmp_path: Path):
@@ -214,7 +234,18 @@ def test_settings_are_those_of_the_users_go_command(tmp_path: Path):
     assert SumSettings.of({"GOENV": "off", "PATH": str(tmp_path)}).key is None
 
 
-@pytest.mark.parametrize("text", ["sums.example.org", "sums.example.org+1+x", "a b c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sums.example.org",
+        "sums.example.org+1+x",
+        "a b c",
+        " ",
+        "off http://sums",
+        "sum.golang.google.cn http://sums",
+        "sum.golang.org http://sums http://more",
+    ],
+)
 def test_a_database_without_a_key_is_none(text: str):
-    with pytest.raises(SourceError, match="GOSUMDB has no key that can be read"):
+    with pytest.raises(SourceError, match="GOSUMDB cannot be read"):
         SumSettings.of({"GOSUMDB": text, "GOENV": "off"})

@@ -21,6 +21,9 @@ from rvbuild.transfers.urls import shown
 
 _LABEL = "first-seen Go modules"
 _MOST_BYTES = 1 << 16
+_HINT = (
+    "ask another GOPROXY, or another address of the database in GOSUMDB, and tell whoever runs this"
+)
 
 Get = Callable[[str, int], bytes]
 """What is at an address; at most as many bytes."""
@@ -32,8 +35,8 @@ class SumDatabase:
 
     Rules:
 
-    1. A proxy of GOPROXY that says that it serves the database is asked; if none does, the
-       database itself.
+    1. The address that GOSUMDB has is asked. If it has none, a proxy of GOPROXY is that says that
+       it serves the database; if none does, the database itself.
     2. An answer counts if the database's key has signed a head of its log, the record is in the log
        of that head, and it has the line. Else it is an error, and so is an answer that the module
        is not there: whoever lies says that, too.
@@ -98,6 +101,8 @@ class SumDatabase:
         Raises:
             SourceError: a proxy gives no answer to whether it is there.
         """
+        if settings.address:
+            return settings.address.rstrip("/")
         for proxy in self.proxies().proxies:
             if proxy.url in {OFF, DIRECT}:
                 continue
@@ -107,7 +112,7 @@ class SumDatabase:
             except NotThere:
                 continue
             return place
-        return settings.address.rstrip("/")
+        return f"https://{key.name}"
 
     def _tell(self, modules: Iterable[tuple[str, str]], why: str) -> None:
         names = ", ".join(f"{path}@{version}" for path, version in modules)
@@ -137,6 +142,7 @@ class _Log:
             raise
         except Untrusted as error:
             error.where = error.where or shown(url)
+            error.hint = _HINT
             raise
         for line in lines:
             if line not in record:
