@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from attrs import evolve
-from instead_world import REF, SUMS, TARGETS, InsteadWorld, toolbox
+from instead_world import INSTEAD, REF, SUMS, TARGETS, InsteadWorld, toolbox
 from workspaces import workspace
 
-from rvbuild.app.build import build_targets
+from rvbuild.app.build import BuildView, build_targets
 from rvbuild.app.choices import Choices
+from rvbuild.app.memo import Memo
+from rvbuild.app.remember import remember
 from rvbuild.app.session import Session
 from rvbuild.core.errors import SourceError
 from rvbuild.core.events import Event, Noticed
@@ -30,7 +32,7 @@ def session(
     tmp_path: Path, events: list[Event], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Session]:
     """A project whose sources nobody has, and whose lock was made without a database."""
-    world = InsteadWorld()
+    world = InsteadWorld(instead=INSTEAD.replace(", until: 2027-03-01", ""))
     for name, text in world.texts.items():
         (tmp_path / "recipes" / name).mkdir(parents=True)
         (tmp_path / "recipes" / name / "recipe.yaml").write_text(text)
@@ -39,6 +41,8 @@ def session(
     sources = {**lock.sources, **toolbox()}
     marked = evolve(lock, sources=sources, go_modules={REF: entry})
     (tmp_path / "rvbuild.lock").write_text(write_lock(marked))
+    for name, value in {"GOPROXY": "off", "GONOPROXY": "none", "GOENV": "off"}.items():
+        monkeypatch.setenv(name, value)  # a go command that is asked keeps writing for a while
     monkeypatch.setenv("RVBUILD_OFFLINE", "1")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     with closing(Session(workspace(str(tmp_path)), events.append)) as session:
@@ -56,3 +60,26 @@ def test_a_release_goes_on_and_tells(session: Session, events: list[Event], *, r
         text for text in texts if "nobody vouches for what the lock has of e.org/lib@v1.3.0" in text
     ]
     assert len(named) == release
+
+
+class _Kept(Memo):
+    """A memo that notes what it is to keep."""
+
+    answers: list[str]
+
+    def keep(self, answer: str, *_rest: object) -> None:
+        self.answers.append(answer)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "release", "kept"), [("app", True, 0), ("app", False, 1), ("upstream", True, 1)]
+)
+def test_a_release_with_nothing_to_do_tells_too(
+    session: Session, tmp_path: Path, recipe: str, kept: int, *, release: bool
+):
+    """An answer that was remembered would say nothing."""
+    session.choices = Choices(release=release)
+    memo = _Kept(str(tmp_path / "memo"), [recipe])
+    memo.answers = []
+    remember(memo, "answer", session, BuildView(results=(), recipes=(recipe,)))
+    assert len(memo.answers) == kept
