@@ -306,8 +306,8 @@ def _values(
 def _modules(graph: RecipeGraph, lock: Lock) -> Iterator[OverriddenModule]:
     """Each once, although several recipes may use a set."""
     for ref, spec in overridden_sets(graph).items():
-        held = lock.set_for(ref, spec_text(spec))
-        for each in held.upstream if held else ():
+        entry = lock.set_for(ref, spec_text(spec))
+        for each in entry.upstream if entry else ():
             if each.module in spec.instead:
                 yield OverriddenModule(
                     set=str(ref),

@@ -130,11 +130,11 @@ def overridden_set(
     _refuse_unfit(users)
     wanted = sorted(replacement(path, each.value) for path, each in spec.instead.items())
     changes = seen.whole(GoModChanges(statements=tuple(wanted)), discover=True).changes
-    found = needed(users, finder.files, seen, changes)
-    return held_to_others(finder, users[0], evolve(found, specs=asked(users)), found.changes.sums)
+    modules = evolve(needed(users, finder.files, seen, changes), specs=asked(users))
+    return checked_by_others(finder, users[0], modules, modules.changes.sums)
 
 
-def held_to_others(
+def checked_by_others(
     finder: SourceFinder, user: User, entry: GoModuleSet, lines: Iterable[str]
 ) -> GoModuleSet:
     """A set whose ``unvouched`` are those of some lines for which nobody vouches.
@@ -153,7 +153,7 @@ def asked_again(finder: SourceFinder, user: User, entry: GoModuleSet) -> GoModul
     if not entry.unvouched:
         return entry
     lines = (line for line in entry.changes.sums if sum_name(line) in entry.unvouched)
-    return held_to_others(finder, user, entry, lines)
+    return checked_by_others(finder, user, entry, lines)
 
 
 def _refuse_unfit(users: Sequence[User]) -> None:
