@@ -72,7 +72,7 @@ class World:
 
 def test_a_proxy_that_serves_the_database_is_asked():
     world = World(_pages())
-    world.database("http://other,http://proxy").check(LINES)
+    assert world.database("http://other,http://proxy").check(LINES) == ()
     assert world.notices() == []
     assert world.asked[:2] == [f"http://other/sumdb/{NAME}/supported", f"{PLACE}/supported"]
     assert all(url.startswith(f"{PLACE}/") for url in world.asked[2:])
@@ -162,7 +162,7 @@ def test_a_module_that_the_database_does_not_know_is_refused():
 def test_who_gives_no_answer_is_told_of(place: str):
     msg = "no route to host"
     world = World(_pages(), {place: Unreachable(msg)})
-    world.database().check(LINES)
+    assert world.database().check(LINES) == LINES
     (text,) = world.notices()
     assert "e.org/One@v1.0.0, e.org/two@v1.0.0" in text
     assert "cannot be asked: no route to host" in text
@@ -170,7 +170,7 @@ def test_who_gives_no_answer_is_told_of(place: str):
 
 def test_what_was_proved_before_the_server_fell_silent_is_proved():
     world = World(_pages(), {f"{PLACE}/lookup/e.org/two": Unreachable("silent")})
-    world.database().check(LINES)
+    assert world.database().check(LINES) == TWO.sums
     (text,) = world.notices()
     assert "e.org/One" not in text
     assert "e.org/two@v1.0.0" in text
@@ -189,15 +189,20 @@ def test_what_was_proved_before_the_server_fell_silent_is_proved():
                 )
             ],
         ),
-        ({"GONOSUMDB": "e.org/two"}, [("e.org/two@v1.0.0", "GONOSUMDB keeps it")]),
-        ({"GOPRIVATE": "e.org"}, [("e.org/One@v1.0.0, e.org/two@v1.0.0", "GONOSUMDB keeps it")]),
+        ({"GONOSUMDB": "e.org/two"}, [("e.org/two@v1.0.0", "private: GONOSUMDB keeps it")]),
+        (
+            {"GOPRIVATE": "e.org"},
+            [("e.org/One@v1.0.0, e.org/two@v1.0.0", "private: GONOSUMDB keeps it")],
+        ),
         ({"GOPRIVATE": "e.org", "GONOSUMDB": "none"}, []),
     ],
 )
 def test_what_settings_keep_from_it_is_told(settings: dict[str, str], texts: list[tuple[str, str]]):
     world = World(_pages())
-    world.database(**settings).check(LINES)
+    unvouched = world.database(**settings).check(LINES)
     assert len(world.notices()) == len(texts)
+    named = ", ".join(names for names, _ in texts)
+    assert unvouched == tuple(line for line in LINES if line.split()[0] in named)
     for text, (names, why) in zip(world.notices(), texts, strict=True):
         assert f": {names} (" in text
         assert why in text
