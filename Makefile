@@ -6,7 +6,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: build test test-e2e test-rest lint proto schema long-test clean
+.PHONY: build test test-e2e test-rest lint proto long-test clean
 
 build: $(VENV)/.ready
 	$(BIN)/rvbuild $(TARGET)

@@ -20,6 +20,7 @@ from rvbuild.app.result_place import Identity, identity, link_place
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.targets import goals, link_sound, link_unedited
+from rvbuild.app.unvouched import tell_of_unvouched
 from rvbuild.core.errors import raise_failures
 from rvbuild.core.graph import RecipeGraph, Target, with_checkers
 from rvbuild.core.link import Linked
@@ -102,6 +103,7 @@ def build_targets(  # noqa: PLR0913 - each is an option of its own
     _refuse_places(session, targets, output)
     (graph, linked), failures = link_sound(targets, link, keep_going=keep_going)
     tell_of_ended(session, graph.recipes.values())
+    tell_of_unvouched(session, graph)
     checkers_only = (target for target in linked.results if target not in targets)
     _refuse_places(session, checkers_only, output)
     places = {target: _place(str(target), output) for target in linked.results}

@@ -78,7 +78,8 @@ class LockResult:
         """See that every recipe could be locked.
 
         Args:
-            difference: See, too, that `write` would leave the file as it is, in every byte.
+            difference: See, too, that `write` would leave the file as it is, in every byte, but
+                for sums that somebody vouches for by now.
 
         Raises:
             RvbuildError: one recipe could not be locked; the notes tell of the others.
@@ -99,7 +100,8 @@ class LockResult:
     def _is_different(self) -> bool:
         if not self._is_for_writing():
             return False
-        return (self.data or b"") != write_lock(self.new).encode()
+        new = self.new.with_marks_of(self.old)
+        return (self.data or b"") != write_lock(new).encode()
 
     def _difference(self) -> LockError:
         details = tuple(self.differences())

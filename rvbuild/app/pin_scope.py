@@ -47,12 +47,16 @@ def own_names(session: Session) -> list[str]:
 
 
 def own_recipes(session: Session, failures: list[RvbuildError]) -> Iterator[Recipe]:
-    """Those of `own_names`, each in every series; what is wrong with one gets into ``failures``."""
+    """Those of `own_names`, each in every series; what is wrong with one gets into ``failures``.
+
+    What is wrong with a series is wrong with each recipe that has it, and comes once.
+    """
     for name in own_names(session):
         try:
             yield from session.folder.series.every(name)
         except RecipeError as error:
-            failures.append(error)
+            if str(error) not in map(str, failures):
+                failures.append(error)
 
 
 def pin_recipes(session: Session, names: tuple[str, ...]) -> Iterator[Recipe]:

@@ -24,7 +24,8 @@ class RecipeList:
         recipes: Those that can be read, by name; of one with series, the first.
         unlocked: The names, without series, of those of which the lock lacks a source in one of
             their series; empty unless asked for.
-        errors: Of each other one, what is wrong with it, and with the default series.
+        errors: What is wrong with the others, and with the default series; what is wrong with a
+            series, once.
     """
 
     recipes: tuple[Recipe, ...]
@@ -47,20 +48,20 @@ def list_recipes(session: Session, *, locked: bool = True) -> RecipeList:
     Raises:
         LockError: the lock is not valid.
     """
-    every, errors = [], []
+    every, errors = [], dict[str, RecipeError]()
     series = session.folder.series
     for name in session.folder.names():
         try:
             every.append(series.every(name))
         except RecipeError as error:
-            errors.append(error)
+            errors.setdefault(str(error), error)
     try:
         series.refuse_vain_defaults()
     except RecipeError as error:
-        errors.append(error)
+        errors.setdefault(str(error), error)
     unlocked = _unlocked(session, chain.from_iterable(every)) if locked else frozenset()
     recipes = tuple(variants[0] for variants in every)
-    return RecipeList(recipes=recipes, unlocked=unlocked, errors=tuple(errors))
+    return RecipeList(recipes=recipes, unlocked=unlocked, errors=tuple(errors.values()))
 
 
 def _unlocked(session: Session, recipes: Iterable[Recipe]) -> frozenset[str]:

@@ -27,13 +27,16 @@ def remember(memo: Memo, answer: str, session: Session, build: BuildView) -> Non
     """Keep ``answer`` for as long as recipes, locks and the linked results stay as they are.
 
     Not that of a recipe with a folder of this machine, whose files no memo watches; nor of one
-    that says something until a day, after which a build has more to tell.
+    that says something until a day, after which a build has more to tell; nor of a release that may
+    have sums to tell of (`app.unvouched`), which it does each time.
     """
     if any(len(result.files) > _MOST_STAMPED for result in build.results):
         return
     if any(use.spec.volatile for name in build.recipes for use in _sources(session, name)):
         return
     if any(each.until for name in build.recipes for _, each in session.folder.load(name).overrides):
+        return
+    if session.choices.release and any(_has_modules_instead(session, e) for e in build.recipes):
         return
     inputs = [*session.workspace.locks, *session.workspace.recipes, *session.folder.series_files()]
     if any(made.voucher_sets for made in build.made):
@@ -67,6 +70,11 @@ def _keys(session: Session) -> Iterator[str]:
 
 def _sources(session: Session, name: str) -> Iterable[SourceUse]:
     return session.folder.load(name).sources.values()
+
+
+def _has_modules_instead(session: Session, name: str) -> bool:
+    modules = session.folder.load(name).go_modules
+    return modules is not None and bool(modules.instead)
 
 
 def _inputs(session: Session, name: str) -> Iterator[str]:

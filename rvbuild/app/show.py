@@ -13,13 +13,12 @@ from attrs import frozen
 from rvbuild.app.closure import Closure, closure_of
 from rvbuild.app.session import Session
 from rvbuild.app.source_inventory import SourceInventory, SourceStatus
+from rvbuild.app.unvouched import overridden_sets
 from rvbuild.core.errors import LockError, RecipeError
 from rvbuild.core.graph import RecipeGraph, Target
 from rvbuild.core.lock import Lock, PinValue
-from rvbuild.core.names import SetRef
 from rvbuild.core.override import Override
-from rvbuild.core.question import set_ref
-from rvbuild.core.recipe import GoModulesSpec, Option, Recipe
+from rvbuild.core.recipe import Option, Recipe
 from rvbuild.core.spec_text import spec_text
 
 
@@ -139,6 +138,8 @@ class TargetsView:
         sources: Those of all targets, each once.
         pins: Each derived pin of what they need, by RECIPE/NAME; empty unless asked for.
         modules: Each Go module that stands instead of go.mod's, of what they need; likewise.
+        unvouched: By a set's name, each module of it of which the lock has a sum that nobody
+            vouches for, as PATH@VERSION; likewise.
         closure: Every source that they need; empty unless asked for.
     """
 
@@ -148,6 +149,7 @@ class TargetsView:
     sources: tuple[SourceStatus, ...]
     pins: Mapping[str, PinValue]
     modules: tuple[OverriddenModule, ...]
+    unvouched: Mapping[str, tuple[str, ...]]
     closure: Closure
 
 
@@ -177,13 +179,15 @@ def view_targets(
     look = _Look(session, graph, inventory, results, problem, today)
     statuses = tuple(map(look.at, targets))
     architectures = sorted({target.arch for target in targets if target.arch})
+    lock = session.lock() if pins else Lock()
     return TargetsView(
         targets=statuses,
         recipes=tuple(sorted(graph.recipes)),
         options=tuple(_options(graph, session, graph.order())),
         sources=_each_once([each for status in statuses for each in status.sources], ()),
-        pins=_pins(graph, session.lock()) if pins else {},
-        modules=tuple(_modules(graph, session.lock())) if pins else (),
+        pins=_pins(graph, lock),
+        modules=tuple(_modules(graph, lock)),
+        unvouched=_unvouched(graph, lock),
         closure=closure_of(inventory.all() if closure else (), architectures),
     )
 
@@ -301,14 +305,10 @@ def _values(
 
 def _modules(graph: RecipeGraph, lock: Lock) -> Iterator[OverriddenModule]:
     """Each once, although several recipes may use a set."""
-    users: dict[SetRef, GoModulesSpec] = {}
-    for recipe in graph.recipes.values():
-        if recipe.go_modules is not None and recipe.go_modules.instead:
-            users.setdefault(set_ref(graph, recipe, recipe.go_modules), recipe.go_modules)
-    for ref in sorted(users):
-        entry = lock.set_for(ref, spec_text(users[ref]))
+    for ref, spec in overridden_sets(graph).items():
+        entry = lock.set_for(ref, spec_text(spec))
         for each in entry.upstream if entry else ():
-            if each.module in users[ref].instead:
+            if each.module in spec.instead:
                 yield OverriddenModule(
                     set=str(ref),
                     module=each.module,
@@ -316,8 +316,13 @@ def _modules(graph: RecipeGraph, lock: Lock) -> Iterator[OverriddenModule]:
                     source=ref.source.recipe,
                     file=each.file,
                     line=each.line,
-                    instead=users[ref].instead[each.module],
+                    instead=spec.instead[each.module],
                 )
+
+
+def _unvouched(graph: RecipeGraph, lock: Lock) -> dict[str, tuple[str, ...]]:
+    sets = ((ref, lock.set_for(ref, spec_text(s))) for ref, s in overridden_sets(graph).items())
+    return {str(ref): each.unvouched_modules for ref, each in sets if each and each.unvouched}
 
 
 def _pins(graph: RecipeGraph, lock: Lock) -> dict[str, PinValue]:

@@ -17,6 +17,7 @@ from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.errors import RvbuildError, UsageError
 from rvbuild.core.events import Noticed
 from rvbuild.core.recipe import Recipe
+from rvbuild.release.literal_pin import is_literal
 from rvbuild.release.pin_name import pin_of
 
 
@@ -80,10 +81,13 @@ def _tell_of_overrides(session: Session, name: str, series: str) -> None:
         with suppress(RvbuildError):  # what looks for the pin says so
             recipes = session.folder.series.every(base)
     for recipe in recipes:
-        override = None if isinstance(recipe.version, str) else recipe.version.instead
-        if override and recipe.series == (behind or series or recipe.series):
-            text = f"stays {override.value} instead of upstream's: what moves is its source"
-            note = f"{text}; `instead` stands in {override.where}"
+        pin = recipe.version
+        if isinstance(pin, str) or pin.instead is None:
+            continue
+        if recipe.series == (behind or series or recipe.series):
+            moves = "upstream's value beside it" if is_literal(pin) else "its source"
+            text = f"stays {pin.instead.value} instead of upstream's: what moves is {moves}"
+            note = f"{text}; `instead` stands in {pin.instead.where}"
             session.report(Noticed(f"{recipe.name}/version", note))
 
 

@@ -32,6 +32,10 @@ UNPACKED = 3
 """Packs that are plain in memory at the same time: one whose files are made, and the next ones. The
 others are whole, and compressed, meanwhile."""
 
+WRITERS = 2
+"""Threads that make small files: one is in the kernel while the other is in the interpreter. With
+three, they take turns at the interpreter's lock, for each system call anew."""
+
 ReadPack = Callable[[Digest], Iterator[bytes]]
 """The bytes of a pack, verified; they are those of the digest, or it raises."""
 
@@ -101,8 +105,7 @@ class TreeUnpacker:
 
     1. The first pack says which tree it is, and that is the tree that was signed.
     2. The others are read side by side, from the start on; nothing is made of them before.
-    3. Small files are made by one thread at a time: several of them would take turns at the
-       interpreter's lock, for each system call anew. Meanwhile others decompress, without it.
+    3. Small files are made by `WRITERS` threads at a time. Meanwhile others decompress.
     4. Each blob is hashed while it is written; another content than the tree's is refused.
 
     Args:
@@ -122,7 +125,7 @@ class TreeUnpacker:
         self._places: Mapping[Digest, list[_Place]] = {}
         self._runs: Sequence[Sequence[Digest]] = ()
         self._begun = threading.Event()
-        self._writing = threading.Lock()
+        self._writing = threading.BoundedSemaphore(WRITERS)
         self._unpacking = threading.BoundedSemaphore(UNPACKED)
 
     def run(self) -> Tree:

@@ -30,7 +30,8 @@ def lock_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Mem
         result.write()
     if not arguments.quiet:
         same = "" if any(result.differences()) else ", unchanged"
-        sys.stderr.write(f"{printable_line(result.path)}: {_counts(result)}{same}\n")
+        path = printable_line(result.path)
+        sys.stderr.write(f"{path}: {_counts(result)}{same}{_unvouched(result)}\n")
     result.refuse_failures()
     return 0
 
@@ -40,3 +41,9 @@ def _counts(result: LockResult) -> str:
     sources = count_text(len(result.new.sources), "source")
     sets = count_text(len(result.new.go_modules), "set")
     return f"{pins}, {sources}, {sets} of Go modules"
+
+
+def _unvouched(result: LockResult) -> str:
+    """How many modules nobody vouches for, also of sets that this run did not look at."""
+    names = {name for each in result.new.go_modules.values() for name in each.unvouched_modules}
+    return f"; nobody vouches for {count_text(len(names), 'module')}" if names else ""

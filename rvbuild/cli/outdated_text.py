@@ -76,9 +76,12 @@ def _override_rows(pins: Iterable[PinStatus]) -> Iterator[tuple[str, str, str]]:
     """What recipes have instead of values, with its end and its reasons."""
     for pin in pins:
         if pin.instead is not None:
-            upstream = short_value(pin.current or pin.instead.upstream)
-            values = f"{short_value(pin.instead.value)} instead of {upstream}"
-            notes = _end(pin.instead, pin.ended_by), pin.instead.reason
+            value, upstream = short_value(pin.instead.value), short_value(pin.current)
+            values, note = f"{value} instead of {upstream}", ""
+            if not upstream:  # nobody knows what is upstream's now
+                values = f"{value} while {short_value(pin.instead.upstream)}"
+                note = UNASKED_WORDS[Unasked.NOT_LOCKED]
+            notes = note, _end(pin.instead, pin.ended_by), pin.instead.reason
             yield _name(pin), values, "; ".join(filter(None, notes))
 
 

@@ -25,6 +25,7 @@ from rvbuild.app.source_inventory import SourceStatus
 from rvbuild.app.workspace import Workspace
 from rvbuild.cli.closure import closure_lines
 from rvbuild.cli.json_text import print_answer
+from rvbuild.cli.messages import count_text
 from rvbuild.cli.words import parse_targets, session_of
 from rvbuild.core.events import silent
 from rvbuild.core.lock import PinValue
@@ -57,6 +58,7 @@ def _show_targets(arguments: argparse.Namespace, session: Session) -> None:
         _write_lines(_target_lines(view))
     _write_lines(line for key, pin in view.pins.items() for line in _pin_lines(key, pin))
     _write_lines(line for each in view.modules for line in _module_lines(each))
+    _write_lines(_unvouched_line(*each) for each in view.unvouched.items())
     if pins and not view.pins and not view.modules:
         sys.stderr.write("no version here was read out of another source\n")
     if closure:
@@ -76,6 +78,7 @@ def _document(view: TargetsView, *, pins: bool, closure: bool) -> dict[str, obje
     if pins:
         document["pins"] = [_pin_entry(key, pin) for key, pin in view.pins.items()]
         document["modules"] = [_module_entry(each) for each in view.modules]
+        document["unvouched"] = {ref: [*modules] for ref, modules in view.unvouched.items()}
     if closure:
         document["closure"] = [_source_entry(source) for source in view.closure.sources]
         document["prebuilt"] = view.closure.prebuilt
@@ -226,6 +229,11 @@ def _module_lines(module: OverriddenModule) -> Iterator[str]:
     values = f"{module.instead.value}  instead of {module.upstream}"
     yield f"{module.set} {module.module} = {values}  ({place})"
     yield from _reason_lines(module.instead)
+
+
+def _unvouched_line(ref: str, modules: tuple[str, ...]) -> str:
+    count = count_text(len(modules), "Go module")
+    return f"{ref}: nobody vouches for {count}: {', '.join(modules)}"
 
 
 def _reason_lines(override: Override) -> Iterator[str]:

@@ -92,6 +92,11 @@ class UpstreamModule:
 UNCHANGED = GoModChanges()
 
 
+def sum_name(line: str) -> str:
+    """What a line of go.sum is about: ``golang.org/x/net v0.38.0/go.mod``, without the hash."""
+    return line.rpartition(" ")[0]
+
+
 def replacement(module: str, by: str) -> str:
     """The statement that lets a version, or a path and a version, stand instead of a module."""
     path, _, version = by.rpartition(" ")

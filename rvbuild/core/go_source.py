@@ -127,7 +127,8 @@ class SeenModuleSpec(SourceSpec):
 class SeenLinesSpec(SourceSpec):
     """Lines that no go.sum had before: does the rest of the world see the same?
 
-    No recipe says this, and no source is the answer: it is an error if it does not.
+    No recipe says this. It is an error if it does not. The answer has the lines that nobody was
+    asked about; where a line is about a go.mod, ``version`` ends so: ``v1.0.0/go.mod``.
     """
 
     answer = GoModule

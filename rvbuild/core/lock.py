@@ -98,7 +98,8 @@ class GoModuleSet(_Entry):
     source's go.sum, in hex: it says which go.mod files the module graph has. It is empty where a
     lock of version 1 was read, which did not have it. ``changes`` is what stands instead of what
     the main module's files say, and ``upstream`` what go.mod says of each module that another one
-    stands for: ``golang.org/x/net v0.26.0 go.mod:120``.
+    stands for: ``golang.org/x/net v0.26.0 go.mod:120``. ``unvouched`` names, sorted, those lines of
+    ``changes.sums`` that no checksum database was asked about: ``golang.org/x/net v0.38.0/go.mod``.
     """
 
     specs: tuple[str, ...]
@@ -106,12 +107,19 @@ class GoModuleSet(_Entry):
     go_sum: str
     changes: GoModChanges = UNCHANGED
     upstream: tuple[UpstreamModule, ...] = ()
+    unvouched: tuple[str, ...] = ()
     trace: Trace | None = ()
     where: Place | None = field(default=None, eq=False, repr=False)
 
     @property
     def descriptions(self) -> tuple[str, ...]:
         return self.specs
+
+    @property
+    def unvouched_modules(self) -> tuple[str, ...]:
+        """The modules that ``unvouched`` names, each once: ``golang.org/x/net@v0.38.0``."""
+        names = (name.removesuffix("/go.mod").replace(" ", "@") for name in self.unvouched)
+        return tuple(sorted({*names}))
 
     def sources(self) -> Iterator[GoModule]:
         """Each module as a source."""
@@ -200,6 +208,20 @@ class Lock:
             if ref.machine and mine is not None and mine.spec == source.spec:
                 kept[ref] = source
         return evolve(self, sources={**kept, **self.sources})
+
+    def with_marks_of(self, old: Lock) -> Lock:
+        """The same sums, with ``unvouched`` of sets that ``old`` has so but for fewer words.
+
+        Somebody vouches now for what ``old`` has: that it does not say so yet makes it no other
+        lock for who builds.
+        """
+        kept = {}
+        for ref, entry in self.go_modules.items():
+            had = old.go_modules.get(ref, entry)
+            fewer = set(entry.unvouched) <= set(had.unvouched)
+            if fewer and evolve(entry, unvouched=had.unvouched) == had:
+                kept[ref] = had
+        return evolve(self, go_modules={**self.go_modules, **kept})
 
     def recipes(self) -> set[str]:
         """The names of the recipes that it has pins or sources of."""

@@ -37,7 +37,8 @@ def merge_locks(base: Lock, ours: Lock, theirs: Lock) -> Merged:
        gives another one a new version; both stand.
     2. Both sides changed it alike: it is as on both.
     3. Both changed a set of Go modules, with the same trace: the specs of both sides, and every
-       module that either side has. One too many does no harm. (Specs are not counted: where one
+       module that either side has. One too many does no harm, nor does asking once more about a
+       sum that one side has as unvouched. (Specs are not counted: where one
        side's last recipe with a spec goes and the other side's first one comes, builds refuse.)
     4. A side changed it, and a source of its trace is another in the lock of both: nobody can
        say what it is. Example: theirs moves ``k3s-source`` to another commit, ours locks a
@@ -228,7 +229,13 @@ class _Sides:
         mine, other = ({*side.specs} if side else set() for side in (ours, theirs))
         specs = (mine & other) | ((mine ^ other) - was)
         modules = {module for side in sets for module in side.modules}
-        return evolve(sets[0], specs=tuple(sorted(specs)), modules=tuple(sorted(modules)))
+        unvouched = {name for side in sets for name in side.unvouched}
+        return evolve(
+            sets[0],
+            specs=tuple(sorted(specs)),
+            modules=tuple(sorted(modules)),
+            unvouched=tuple(sorted(unvouched)),
+        )
 
 
 def _without(keys: Container[Ref], entries: Mapping[AnyRef, AnyEntry]) -> dict[AnyRef, AnyEntry]:

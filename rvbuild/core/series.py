@@ -19,10 +19,11 @@ from rvbuild.core.errors import (
     suggestion,
 )
 from rvbuild.core.names import RecipeName
-from rvbuild.core.overridden import refuse_vain, with_overrides, without_overrides
+from rvbuild.core.overridden import with_overrides, without_overrides
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.core.toolboxes import toolbox_of
+from rvbuild.core.vain_override import Obstacle, SeriesMembers
 
 Read = Callable[[str, "Place | None"], Recipe]
 """Reads a recipe by its folder's name; the second argument is the place that asks for it."""
@@ -69,6 +70,7 @@ class SeriesRecipes:
     as_upstream: bool = False
     _series: dict[str, tuple[str, ...] | None] = field(factory=dict, init=False)
     _declaring: dict[str, frozenset[str]] = field(factory=dict, init=False)
+    _judged: set[tuple[str, str]] = field(factory=set, init=False)
 
     def load(self, name: str, place: Place | None = None, series: str = "") -> Recipe:
         """One recipe, in its series.
@@ -109,10 +111,36 @@ class SeriesRecipes:
         for name in sorted(self._declaring[recipe.base]):
             declaring = self.read(name, None)
             overrides = declaring.per_series[recipe.series].instead
-            if overrides.places:
-                refuse_vain(overrides, self.names, self.readable)
-                recipe = with_overrides(recipe, overrides, self.readable)
+            if overrides.places and (name, recipe.series) not in self._judged:
+                self._members(name, recipe.series).refuse_vain(overrides)
+                self._judged.add((name, recipe.series))
+            recipe = with_overrides(recipe, overrides, self.readable)
         return recipe
+
+    def _members(self, source: str, series: str) -> SeriesMembers:
+        def obstacle(recipe: Recipe) -> Obstacle | None:
+            why = self._obstacle(recipe, source, series)
+            if why and all(map(self.readable, self.closure(recipe.base))):
+                return why
+            return None
+
+        return SeriesMembers(names=self.names, readable=self.readable, obstacle=obstacle)
+
+    def _obstacle(self, recipe: Recipe, source: str, series: str) -> Obstacle | None:
+        """Why a recipe does not have a series from a source, and what to do; None: it has."""
+        there = self.series_of(recipe)
+        if there is None:
+            return f"{recipe.base} has no series", "say it in its recipe, beside the pin"
+        if not there:
+            error = self._nothing_in_common(recipe)
+            return error.message, error.hint
+        if series not in there:
+            return f"{recipe.base} has no series {series!r}", _known(series, there)
+        declaring = sorted(self._declaring[recipe.base])
+        if source not in declaring:
+            names = " and ".join(declaring)
+            return f"{recipe.base} has its series from {names}", f"say it in the series of {names}"
+        return None
 
     def every(self, name: str, place: Place | None = None) -> tuple[Recipe, ...]:
         """The recipe in each of its series; itself, if it has none.

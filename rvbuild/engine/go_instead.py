@@ -6,12 +6,12 @@ command runs, registries.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from attrs import evolve, frozen
 
 from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, raise_failures
-from rvbuild.core.go_mod_changes import GoModChanges, UpstreamModule, replacement
+from rvbuild.core.go_mod_changes import GoModChanges, UpstreamModule, replacement, sum_name
 from rvbuild.core.go_source import GoModule, SeenLinesSpec, SeenModuleSpec
 from rvbuild.core.gomod import GoMod, parse_go_mod
 from rvbuild.core.lock import GoModuleSet
@@ -126,13 +126,34 @@ def overridden_set(
     The go command says which modules that are, and what else of go.mod follows; the lines of go.sum
     that nobody had before are held to whoever vouches for them.
     """
-    (recipe, spec), seen = users[0], SeenSet(finder, users[0])
+    (_, spec), seen = users[0], SeenSet(finder, users[0])
     _refuse_unfit(users)
     wanted = sorted(replacement(path, each.value) for path, each in spec.instead.items())
     changes = seen.whole(GoModChanges(statements=tuple(wanted)), discover=True).changes
-    modules = needed(users, finder.files, seen, changes)
-    finder.parts(recipe, SeenLinesSpec(lines=modules.changes.sums), spec.where)
-    return evolve(modules, specs=asked(users))
+    modules = evolve(needed(users, finder.files, seen, changes), specs=asked(users))
+    return checked_by_others(finder, users[0], modules, modules.changes.sums)
+
+
+def checked_by_others(
+    finder: SourceFinder, user: User, entry: GoModuleSet, lines: Iterable[str]
+) -> GoModuleSet:
+    """A set whose ``unvouched`` are those of some lines for which nobody vouches.
+
+    Raises:
+        RvbuildError: who is asked about a line says that it is another.
+    """
+    recipe, spec = user
+    parts = finder.parts(recipe, SeenLinesSpec(lines=tuple(lines)), spec.where)
+    names = (f"{part.path} {part.version}" for part in parts if isinstance(part, GoModule))
+    return evolve(entry, unvouched=tuple(sorted(names)))
+
+
+def asked_again(finder: SourceFinder, user: User, entry: GoModuleSet) -> GoModuleSet:
+    """An entry of a lock, after the question for whatever nobody vouched for then."""
+    if not entry.unvouched:
+        return entry
+    lines = (line for line in entry.changes.sums if sum_name(line) in entry.unvouched)
+    return checked_by_others(finder, user, entry, lines)
 
 
 def _refuse_unfit(users: Sequence[User]) -> None:

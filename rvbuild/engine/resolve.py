@@ -33,6 +33,7 @@ from rvbuild.core.spec_text import spec_text
 from rvbuild.core.trace import Trace, content_digest, moved
 from rvbuild.engine.go_instead import (
     ChangedModules,
+    asked_again,
     nothing_changed,
     overridden_set,
     refuse_ended,
@@ -81,6 +82,7 @@ class Resolver:
        again either, and the answers to others stand. A recipe that cannot say which set of Go
        modules it uses has no part in any.
     8. Overrides that have ended are told together: the run asks all else before they stop it.
+    9. A sum of Go's that nobody vouched for yet is asked about in each run; the entry stands.
 
     Example: ``k`` is a source. The pin ``mid/version`` is read in it. The source ``mid/mid`` has
     ``${version}`` in its URL, and the pin ``end/version`` is read in ``mid/mid``. Somebody moves
@@ -326,6 +328,7 @@ class Resolver:
                 answer = self._earlier(question, self._sets(ref, users))
                 if answer is not None:
                     refuse_ended(ref, spec, answer.upstream, self.today)
+                    answer = asked_again(self._finder(files), users[0], answer)
                 else:
                     answer = evolve(self._listed(ref, users, files), trace=self._trace(files))
                 self.go_modules[ref] = answer

@@ -350,11 +350,13 @@ def _from_texts(declared: Kind, texts: list[str], line: Scalar, of_all: Values) 
 
 
 def _set(triples: Mapping[str, Triple], fields: Fields) -> GoModuleSet:
-    upstream, instead, sums = (tuple(fields.text(key, "").splitlines()) for key in CHANGES)
+    facts = (tuple(fields.text(key, "").splitlines()) for key in CHANGES)
+    upstream, instead, sums, unvouched = facts
     return GoModuleSet(
         specs=tuple(map(_spec, _items(fields, "specs"))),
         changes=GoModChanges(statements=instead, sums=sums),
         upstream=tuple(map(UpstreamModule.parse, upstream)),
+        unvouched=unvouched,
         go_sum=_go_sum(fields),
         modules=_modules(triples, fields),
         trace=_trace(fields),

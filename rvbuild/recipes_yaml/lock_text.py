@@ -20,8 +20,10 @@ from rvbuild.kinds.table import SECTIONS, kind_of
 
 VERSION = 2
 CHECK_DIGITS = 16
-CHANGES = ("upstream", "go-mod", "first-seen")
-"""Of a set of Go modules: what go.mod says, what stands instead, sums that nobody had."""
+CHANGES = ("upstream", "go-mod", "first-seen", "unvouched")
+"""Of a set of Go modules: what go.mod says, what stands instead, sums that nobody had, and those
+of them that nobody vouches for.
+"""
 _HEAD = "# Written by rvbuild: every source with its content. Change recipes, not this.\n"
 _PLAIN = re.compile(r"[A-Za-z0-9/][A-Za-z0-9_./@+~%=,:!*-]*(?<!:)\Z")
 _WORDS = re.compile(
@@ -49,7 +51,9 @@ def _meaning(entry: Entry) -> Json:
         upstream = [entry.upstream] if entry.upstream else []
         return [entry.value, entry.source, entry.file, entry.line, entry.spec, *upstream]
     if isinstance(entry, GoModuleSet):
-        more = _changes(entry) if entry.changes else ()
+        more = [*_changes(entry)] if entry.changes else []
+        if not entry.unvouched:  # as in locks that did not say it
+            more = more[:-1]
         return [entry.specs, entry.go_sum, [*map(" ".join, entry.modules)], *more]
     parts = ((kind_of(part), part) for part in entry.parts)
     meaning: list[Json] = [entry.spec, [[each.tag, each.show(part)] for each, part in parts]]
@@ -160,7 +164,7 @@ def _set_lines(modules: GoModuleSet) -> Iterator[str]:
 
 def _changes(modules: GoModuleSet) -> tuple[tuple[str, ...], ...]:
     upstream = tuple(map(str, modules.upstream))
-    return upstream, modules.changes.statements, modules.changes.sums
+    return upstream, modules.changes.statements, modules.changes.sums, modules.unvouched
 
 
 def _trace_lines(entry: Entry) -> Iterator[str]:

@@ -8,10 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from attrs import evolve
-
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.recipe import Alternatives, Ladder, Pin, Reading
+from rvbuild.core.overridden import pin_with
+from rvbuild.core.recipe import Alternatives, DerivedPin, Ladder, Pin, Reading
 from rvbuild.recipes_yaml.document import Items, Node, Scalar
 from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.recipe_instead import KEY, override_in
@@ -40,25 +39,26 @@ def pin_of(node: Node | None, key: str) -> Pin:
     if isinstance(node, Scalar):
         return node.text
     fields = Fields(node)
+    instead = override_in(fields)
+    pin = _derived(fields, key)
+    return pin_with(key, pin, instead, fields.at(KEY)) if instead else pin
+
+
+def _derived(fields: Fields, key: str) -> DerivedPin:
     if "one-of" in fields:
-        rungs, instead = _rungs(fields, "one-of", key), override_in(fields)
+        rungs = _rungs(fields, "one-of", key)
         fields.finish()
         _refuse_present(rungs)
-        return Alternatives(rungs=rungs, instead=instead, where=fields.where)
+        return Alternatives(rungs=rungs, where=fields.where)
     if "first-of" not in fields:
-        instead = override_in(fields)
-        reading = _reading(fields)
-        if instead and reading.reader == "git":
-            msg = "a fact of a commit is no value that another can stand for"
-            raise RecipeError(msg, where=fields.at(KEY), hint="name another commit in the source")
-        return evolve(reading, instead=instead)
-    rungs, instead = _rungs(fields, "first-of", key), override_in(fields)
+        return _reading(fields)
+    rungs = _rungs(fields, "first-of", key)
     prefer = fields.number("prefer", 0)
     fields.finish()
     if prefer > len(rungs):
         msg = f"'prefer' is the number of a pin under 'first-of', not {prefer}"
         raise RecipeError(msg, where=fields.at("prefer"), hint=f"from 1 to {len(rungs)}")
-    return Ladder(rungs=rungs, prefer=prefer or None, instead=instead, where=fields.where)
+    return Ladder(rungs=rungs, prefer=prefer or None, where=fields.where)
 
 
 def _rungs(fields: Fields, word: str, key: str) -> tuple[Reading, ...]:

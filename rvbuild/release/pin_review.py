@@ -195,9 +195,12 @@ class PinReview:
         self, recipe: Recipe, spec: GoModulesSpec, sets: set[SetRef]
     ) -> Iterator[PinStatus]:
         """Those of a set that is not among ``sets``, which gets it."""
+        rows = {path: _unlocked(recipe, path, each) for path, each in spec.instead.items()}
         try:
             ref = set_ref(self.values.recipes, recipe, spec)
-        except FAULTS:  # whoever asks for the recipe's sources says so
+        except FAULTS as error:  # which ends no day
+            for path, row in rows.items():
+                yield self._overridden(evolve(row, problem=error), spec.instead[path])
             return
         if ref in sets:
             return
@@ -205,17 +208,9 @@ class PinReview:
         entry = self.values.lock.set_for(ref, spec_text(spec))
         upstream = {each.module: each for each in entry.upstream} if entry else {}
         owner = self.values.recipes.recipe(ref.source.recipe)
-        for path, instead in spec.instead.items():
-            row = PinStatus(
-                pin=PinRef(recipe.name, path),
-                place=instead.where,
-                current="",
-                state=PinState.DERIVED,
-                unasked=Unasked.NOT_LOCKED,
-            )
-            if path in upstream:
-                row = self._module(row, upstream[path], owner)
-            yield self._overridden(row, instead)
+        for path, row in rows.items():
+            known = self._module(row, upstream[path], owner) if path in upstream else row
+            yield self._overridden(known, spec.instead[path])
 
     def _module(self, row: PinStatus, upstream: UpstreamModule, owner: Recipe) -> PinStatus:
         place = PinValue(
@@ -262,6 +257,17 @@ class PinReview:
         side = Side(name="", lock=self.values.lock, recipes={owner.name: owner})
         entry = self.values.lock.pins.get(PinRef(recipe.name, name))
         return pin_origin(side, entry or PinValue(value="", spec="", source=owner.name))
+
+
+def _unlocked(recipe: Recipe, module: str, instead: Override) -> PinStatus:
+    """A Go module that has another instead, of which the lock says nothing."""
+    return PinStatus(
+        pin=PinRef(recipe.name, module),
+        place=instead.where,
+        current="",
+        state=PinState.DERIVED,
+        unasked=Unasked.NOT_LOCKED,
+    )
 
 
 def _nothing(source: str, file: str) -> bytes:

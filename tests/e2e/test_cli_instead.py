@@ -212,7 +212,7 @@ def test_nobody_vouches_and_that_is_told(outside: Outside):
     off.fine("lock", "app", "--quiet").said("e.org/lib@v1.1.0", "GOSUMDB is off")
     (outside.world.folder / "rvbuild.lock").write_text("")
     private = outside.world.with_environment(GONOSUMDB="e.org")
-    private.fine("lock", "app", "-q").said("e.org/lib@v1.1.0", "GONOSUMDB keeps it")
+    private.fine("lock", "app", "-q").said("e.org/lib@v1.1.0", "private: GONOSUMDB keeps it")
 
 
 def test_a_proxy_that_gives_other_bytes_than_the_world_has(outside: Outside):
@@ -233,3 +233,39 @@ def test_a_proxy_that_gives_other_bytes_than_the_world_has(outside: Outside):
         assert ran.code in {4, 5}, str(ran)
         ran.said(message)
         assert (outside.world.folder / "rvbuild.lock").read_text() == ""
+
+
+def test_what_nobody_vouched_for_is_asked_about_again(outside: Outside):
+    """Locked without the database; a run that can ask does, and a wrong answer stops it."""
+    off, lock = outside.world.with_environment(GOSUMDB="off"), outside.world.folder / "rvbuild.lock"
+    off.fine("lock", "app").said("of Go modules; nobody vouches for 3 modules\n")
+    text = lock.read_text()
+    names = sorted(line.rpartition(" ")[0] for each in NEW for line in each.sums)
+    assert "    unvouched: |\n" + "".join(f"      {name}\n" for name in names) in text
+    modules = "e.org/dep@v1.1.0, e.org/extra@v1.2.0, e.org/lib@v1.1.0"
+    shown = off.fine("show", APP, "--pins").out
+    assert f"app-source/app: nobody vouches for 3 Go modules: {modules}\n" in shown
+    answer = off.fine("show", APP, "--pins", "--json").json
+    assert answer["unvouched"] == {"app-source/app": modules.split(", ")}
+    off.fine("lock", "app", "--check", "--offline")
+    assert lock.read_text() == text
+
+    evil = module("e.org/lib", "v1.1.0", "const Text = 1\n", "e.org/dep v1.1.0")
+    pages = dict(outside.pages)
+    outside.pages |= _log(evil, NEW_DEP, EXTRA).pages(f"/sumdb/{NAME}")
+    for words in ((), ("--check",)):
+        ran = outside.world.run("lock", "app", *words)
+        assert ran.code == 5, str(ran)
+        ran.said("the checksum database has another hash of e.org/lib@v1.1.0")
+        assert lock.read_text() == text
+
+    outside.pages.clear()
+    outside.pages |= pages | _log(*NEW).pages(f"/sumdb/{NAME}")
+    outside.world.fine("lock", "app", "--check")
+    assert lock.read_text() == text  # what can be built from it is what was locked
+    assert "vouches" not in outside.world.fine("lock", "app").err
+    before, _, after = text.partition("    unvouched: |\n")
+    assert before in lock.read_text()
+    assert "unvouched" not in lock.read_text()
+    assert after.splitlines()[6].startswith("    trace:")
+    assert "vouches" not in off.fine("lock", "app").err  # it was vouched for

@@ -12,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rvbuild.core.errors import LockError, RecipeError, RvbuildError
+from rvbuild.core.go_mod_changes import GoModChanges, sum_name
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.gomod import parse_go_mod
 from rvbuild.core.gosum import parse_go_sum
@@ -117,6 +118,20 @@ TRIPLES = st.lists(
 ).map(tuple)
 
 
+def unvouched_set(sums: tuple[str, ...], marks: list[bool]) -> GoModuleSet:
+    """A set with sums that no go.sum has, of which nobody vouches for some."""
+    unvouched = (sum_name(line) for line, mark in zip(sums, marks, strict=False) if mark)
+    changes = GoModChanges(statements=("replace a => a v1.0.0",), sums=sums)
+    return GoModuleSet(specs=(), modules=(), go_sum="", changes=changes, unvouched=tuple(unvouched))
+
+
+UNVOUCHED = st.builds(
+    unvouched_set,
+    st.lists(st.builds("{} {} h1:{}".format, *[GO_WORDS] * 3), max_size=4, unique=True).map(tuple),
+    st.lists(st.booleans(), min_size=4, max_size=4),
+)
+
+
 def names(parse: Callable[[str], Ref]) -> st.SearchStrategy[Ref]:
     """Names whose text is whatever follows a slash."""
     texts = KEYS.map(lambda text: f"r/{text}")
@@ -149,7 +164,8 @@ LOCKS = st.builds(
             specs=st.lists(SPECS, max_size=3, unique=True).map(tuple),
             modules=TRIPLES,
             go_sum=HEX | st.just(""),
-        ),
+        )
+        | UNVOUCHED,
         max_size=2,
     ),
 )

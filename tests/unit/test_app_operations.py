@@ -25,6 +25,7 @@ from rvbuild.app.import_store import import_store
 from rvbuild.app.init import write_starter
 from rvbuild.app.log import read_log
 from rvbuild.app.memo import Memo
+from rvbuild.app.pin_scope import own_recipes
 from rvbuild.app.plan import plan_targets
 from rvbuild.app.recipe_list import list_recipes
 from rvbuild.app.remember import remember
@@ -35,7 +36,7 @@ from rvbuild.app.targets import targets_of
 from rvbuild.app.verify import verify_store
 from rvbuild.cli.remedies import hint_text
 from rvbuild.core.digest import Digest
-from rvbuild.core.errors import LockError, RecipeError, UsageError, VerificationError
+from rvbuild.core.errors import LockError, RecipeError, RvbuildError, UsageError, VerificationError
 from rvbuild.core.events import Event, Finished, Phase, Planned, silent
 from rvbuild.core.graph import Target
 from rvbuild.core.tree import Tree
@@ -274,6 +275,20 @@ def test_recipes_are_listed_also_where_one_cannot_be_read(session: Session, proj
         recipes.refuse_errors()
     assert str(caught.value.where).startswith("recipes/bad/recipe.yaml:")
     assert list_recipes(session, locked=False).unlocked == frozenset()
+
+
+def test_what_is_wrong_with_a_series_is_told_once(session: Session, project: Path):
+    """Whether recipes are listed or held against upstream: each recipe of the series has it."""
+    vain = "instead: {pins: {notes/date: {value: a, because: [x], while: b}}}"
+    series = f"per-series: {{1: {{commit: {'1' * 40}, {vain}}}}}\n"
+    (project / "recipes/notes/recipe.yaml").write_text(NOTES % "'${commit}'" + series)
+    (project / "recipes/reader").mkdir()
+    reader = "kind: tool\nsources: {notes: {from: notes}}\nbuild: x\n"
+    (project / "recipes/reader/recipe.yaml").write_text(reader)
+    failures: list[RvbuildError] = []
+    assert {each.name for each in own_recipes(session, failures)} == set()
+    for errors in (failures, list_recipes(session, locked=False).errors):
+        assert [each.message for each in errors] == ["notes has no pin called 'date'"]
 
 
 @pytest.mark.parametrize("subject", [Target("notes", ""), "d" * 64])

@@ -118,7 +118,7 @@ Held back
   k@2  v2            2 commits behind main
 
 Overrides
-  h     1.5 instead of 1.0  CVE-1
+  h     1.5 while 1.0       not locked; CVE-1
   m@1   1.5 instead of 1.1  ended: it is for 1.0; CVE-1, CVE-2
   n     1.5 instead of 1.0  ended: it was until 2026-03-01; CVE-1
   o go  1.5 instead of 1.0  until 2027-03-01; CVE-1

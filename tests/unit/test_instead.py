@@ -399,7 +399,7 @@ def test_upstreams_value_may_be_gone(world: World):
     ("change", "message", "hint"),
     [
         (("part/version", "prat/version"), "there is no recipe called 'prat'", "'part'"),
-        (("part/version", "part/versoin"), "part has no value that is read out", "'version'"),
+        (("part/version", "part/versoin"), "part has no pin called 'versoin'", "'version'"),
         (("part/version", "part@1/version"), "'part@1/version' is no name as the", "RECIPE/PIN"),
         (("part/version", "part"), "'part' is no name as the lock has it", "RECIPE/PIN"),
         (("pins:", "go-modules:"), "a mapping (key: value) is expected here", None),

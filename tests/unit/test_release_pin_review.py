@@ -376,18 +376,27 @@ def test_a_go_module_has_another_instead(
     version: str, origin: PinOrigin | None, end: OverrideEnd | None
 ):
     """It is told once, however many recipes use the set."""
-    recipes = {"k": RELEASED, "r": USER, "s": USER, "lost": USER.replace("from: k", "from: x")}
+    recipes = {"k": RELEASED, "r": USER, "s": USER}
     upstream = UpstreamModule(module="e.org/lib", version=version, file="go.mod", line=3)
     entry = GoModuleSet(specs=(), modules=(), go_sum="", upstream=(upstream,))
     sets = {SetRef(SourceRef("k@1", "k")): entry} if version else {}
     look, known = review(World({}), recipes, Lock(go_modules=sets))
-    readable = [known.recipe("r@1"), known.recipe("s@1"), known.recipe("lost")]
-    (status,) = look.derived(readable)
+    (status,) = look.derived([known.recipe("r@1"), known.recipe("s@1")])
     assert status.pin == PinRef("r@1", "e.org/lib")
     assert (status.current, status.origin, status.ended_by) == (version, origin, end)
     assert status.unasked is (None if version else Unasked.NOT_LOCKED)
     assert (status.instead and status.instead.value) == "v1.3.0"
     assert str(status.place).startswith("r.yaml:2:")
+
+
+def test_the_day_of_a_go_module_is_over_though_nobody_knows_its_set():
+    dated = USER.replace("while: v1.2.5", "while: v1.2.5, until: 2027-03-01")
+    look, known = review(World({}), {"lost": dated.replace("from: k", "from: x")})
+    (status,) = evolve(look, today="2027-03-02").derived(known.every())
+    assert status.pin == PinRef("lost", "e.org/lib")
+    assert "no recipe called 'x'" in str(status.problem)
+    assert (status.current, status.unasked) == ("", Unasked.NOT_LOCKED)
+    assert (status.ended_by, status.is_outdated) == (OverrideEnd.DAY, True)
 
 
 def test_a_ladder_of_literals_has_no_origin():

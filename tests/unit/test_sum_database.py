@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from attrs import define, field
 from made_modules import module
-from sum_log import NAME, SumLog, key_of
+from sum_log import NAME, SumLog, key_of, signed
 
 from rvbuild.core.errors import SourceError, Unreachable, Untrusted, WrongContent
 from rvbuild.core.events import Event, Noticed
@@ -72,26 +72,26 @@ class World:
 
 def test_a_proxy_that_serves_the_database_is_asked():
     world = World(_pages())
-    world.database("http://other,http://proxy").check(LINES)
+    assert world.database("http://other,http://proxy").check(LINES) == ()
     assert world.notices() == []
     assert world.asked[:2] == [f"http://other/sumdb/{NAME}/supported", f"{PLACE}/supported"]
     assert all(url.startswith(f"{PLACE}/") for url in world.asked[2:])
     assert len([url for url in world.asked if "/tile/" in url]) == 3  # of both modules, once each
 
 
-@pytest.mark.parametrize(
-    ("proxies", "setting", "place"),
-    [
-        ("direct", "", f"https://{NAME}"),
-        ("off", "", f"https://{NAME}"),
-        ("http://proxy,direct", " http://sums/x/", "http://sums/x"),
-        ("http://proxy", "", f"https://{NAME}"),
-    ],
-)
-def test_else_the_database_itself_is_asked(proxies: str, setting: str, place: str):
-    world = World(_pages(place))
-    world.database(proxies, GOSUMDB=key_of() + setting).check(LINES)
+@pytest.mark.parametrize("proxies", ["direct", "off", "http://proxy"])
+def test_else_the_database_itself_is_asked(proxies: str):
+    world = World(_pages(f"https://{NAME}"))
+    world.database(proxies).check(LINES)
     assert world.notices() == []
+
+
+def test_an_address_of_its_own_is_asked_and_no_proxy():
+    """As the go command has it: the proxy may be who is not believed."""
+    world = World(_pages() | _pages("http://sums/x"))
+    world.database("http://proxy", GOSUMDB=f"{key_of()}  http://sums/x/").check(LINES)
+    assert world.notices() == []
+    assert all(url.startswith("http://sums/x/") for url in world.asked)
 
 
 def test_a_log_that_has_grown_since_has_whole_tiles_alone():
@@ -105,8 +105,10 @@ def test_a_log_that_has_grown_since_has_whole_tiles_alone():
 def test_a_tile_that_is_none_proves_nothing(cut: bytes):
     pages = _pages()
     pages = {path: cut if "/tile/" in path else page for path, page in pages.items()}
-    with pytest.raises(Untrusted, match="the checksum database has no tile/8/0/000"):
+    with pytest.raises(Untrusted, match="the checksum database has no tile/8/0/000") as why:
         World(pages).database().check(LINES)
+    assert why.value.where == PLACE
+    assert "another GOPROXY" in str(why.value.hint)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,16 @@ def test_an_answer_that_was_changed_on_the_way(old: bytes, new: bytes, message: 
     with pytest.raises(Untrusted, match=message) as why:
         World(pages).database().check(LINES)
     assert why.value.where == lookup
+    assert "another GOPROXY" in str(why.value.hint)
+
+
+def test_a_signed_text_that_is_no_head_of_a_log():
+    pages, lookup = _pages(), f"{PLACE}/lookup/e.org/!one@v1.0.0"
+    record, _, _ = pages[lookup].partition(b"\n\n")
+    pages[lookup] = record + b"\n\n" + signed("a promise\n").encode()
+    with pytest.raises(Untrusted, match="what is signed is no head of a log") as why:
+        World(pages).database().check(LINES)
+    assert "another GOPROXY" in str(why.value.hint)
 
 
 def test_another_hash_is_refused_with_both():
@@ -150,7 +162,7 @@ def test_a_module_that_the_database_does_not_know_is_refused():
 def test_who_gives_no_answer_is_told_of(place: str):
     msg = "no route to host"
     world = World(_pages(), {place: Unreachable(msg)})
-    world.database().check(LINES)
+    assert world.database().check(LINES) == LINES
     (text,) = world.notices()
     assert "e.org/One@v1.0.0, e.org/two@v1.0.0" in text
     assert "cannot be asked: no route to host" in text
@@ -158,7 +170,7 @@ def test_who_gives_no_answer_is_told_of(place: str):
 
 def test_what_was_proved_before_the_server_fell_silent_is_proved():
     world = World(_pages(), {f"{PLACE}/lookup/e.org/two": Unreachable("silent")})
-    world.database().check(LINES)
+    assert world.database().check(LINES) == TWO.sums
     (text,) = world.notices()
     assert "e.org/One" not in text
     assert "e.org/two@v1.0.0" in text
@@ -177,15 +189,20 @@ def test_what_was_proved_before_the_server_fell_silent_is_proved():
                 )
             ],
         ),
-        ({"GONOSUMDB": "e.org/two"}, [("e.org/two@v1.0.0", "GONOSUMDB keeps it")]),
-        ({"GOPRIVATE": "e.org"}, [("e.org/One@v1.0.0, e.org/two@v1.0.0", "GONOSUMDB keeps it")]),
+        ({"GONOSUMDB": "e.org/two"}, [("e.org/two@v1.0.0", "private: GONOSUMDB keeps it")]),
+        (
+            {"GOPRIVATE": "e.org"},
+            [("e.org/One@v1.0.0, e.org/two@v1.0.0", "private: GONOSUMDB keeps it")],
+        ),
         ({"GOPRIVATE": "e.org", "GONOSUMDB": "none"}, []),
     ],
 )
 def test_what_settings_keep_from_it_is_told(settings: dict[str, str], texts: list[tuple[str, str]]):
     world = World(_pages())
-    world.database(**settings).check(LINES)
+    unvouched = world.database(**settings).check(LINES)
     assert len(world.notices()) == len(texts)
+    named = ", ".join(names for names, _ in texts)
+    assert unvouched == tuple(line for line in LINES if line.split()[0] in named)
     for text, (names, why) in zip(world.notices(), texts, strict=True):
         assert f": {names} (" in text
         assert why in text
@@ -197,11 +214,19 @@ def test_nothing_new_is_nothing_to_ask():
     assert (world.asked, world.told) == ([], [])
 
 
-def test_the_database_of_the_go_command_is_known_by_its_name():
-    settings = SumSettings.of({"GOSUMDB": "sum.golang.org", "GOENV": "off"})
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("sum.golang.org", ""),
+        ("sum.golang.google.cn", "https://sum.golang.google.cn"),
+        ("sum.golang.org http://sums", "http://sums"),
+    ],
+)
+def test_the_database_of_the_go_command_is_known_by_its_names(name: str, address: str):
+    settings = SumSettings.of({"GOSUMDB": name, "GOENV": "off"})
     assert settings.key is not None
-    assert settings.key.id.hex() == "033de0ae"
-    assert settings.address == "https://sum.golang.org"
+    assert (settings.key.name, settings.key.id.hex()) == ("sum.golang.org", "033de0ae")
+    assert settings.address == address
 
 
 def test_settings_are_those_of_the_users_go_command(tmp_path: Path):
@@ -214,7 +239,18 @@ def test_settings_are_those_of_the_users_go_command(tmp_path: Path):
     assert SumSettings.of({"GOENV": "off", "PATH": str(tmp_path)}).key is None
 
 
-@pytest.mark.parametrize("text", ["sums.example.org", "sums.example.org+1+x", "a b c"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sums.example.org",
+        "sums.example.org+1+x",
+        "a b c",
+        " ",
+        "off http://sums",
+        "sum.golang.google.cn http://sums",
+        "sum.golang.org http://sums http://more",
+    ],
+)
 def test_a_database_without_a_key_is_none(text: str):
-    with pytest.raises(SourceError, match="GOSUMDB has no key that can be read"):
+    with pytest.raises(SourceError, match="GOSUMDB cannot be read"):
         SumSettings.of({"GOSUMDB": text, "GOENV": "off"})

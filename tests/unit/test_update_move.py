@@ -17,7 +17,7 @@ from rvbuild.app.lock import lock
 from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.core.errors import LockError, UsageError, WrongContent
+from rvbuild.core.errors import LockError, OverrideEnded, UsageError, WrongContent
 from rvbuild.core.events import Event, Noticed
 
 VERSIONS = ("1.0", "1.1", "2.0")
@@ -347,6 +347,23 @@ def test_a_version_that_stays_while_its_source_moves_is_told_with_its_place(worl
         notes = [e for e in world.events if isinstance(e, Noticed) and "stays" in e.text]
         assert [each.label for each in notes] == ["compiler@1/version"] * told
         assert all("recipes/a-source/recipe.yaml:5" in each.text for each in notes)
+
+
+LITERAL = """\
+kind: source
+version: {literal: "1.0", instead: {value: "1.1", because: [CVE-1], while: "1.0"}}
+sources: {r: {git: "https://example.invalid/one", tag: "v${version}"}}
+"""
+
+
+def test_an_upstreams_value_that_a_recipe_says_itself_is_what_moves(world: World):
+    """Then the override has ended."""
+    world.recipe("r", LITERAL)
+    world.lock()
+    with pytest.raises(OverrideEnded):
+        world.update("r", to="v2.0")
+    (note,) = [e.text for e in world.events if isinstance(e, Noticed) and "stays" in e.text]
+    assert "stays 1.1 instead of upstream's: what moves is upstream's value beside it" in note
 
 
 MODULE = """\

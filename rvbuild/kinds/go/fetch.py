@@ -283,9 +283,9 @@ class GoClient:
         """What a module needs of its go.sum; see `GoModFilesFetcher.resolve`."""
         return GoModFilesFetcher(self.go_mods).resolve(main, discover=discover)
 
-    def check_first_seen(self, lines: tuple[str, ...]) -> None:
+    def check_first_seen(self, lines: tuple[str, ...]) -> tuple[str, ...]:
         """Hold lines that no go.sum has to the checksum database; see `SumDatabase.check`."""
-        self.sums.check(lines)
+        return self.sums.check(lines)
 
 
 def client(services: FetchServices) -> GoClient:

@@ -31,7 +31,7 @@ class GoHashes(Protocol):
 
     def go_mod_files(self, main: MainModule, *, discover: bool) -> GoModFiles: ...
 
-    def check_first_seen(self, lines: tuple[str, ...]) -> None: ...
+    def check_first_seen(self, lines: tuple[str, ...]) -> tuple[str, ...]: ...
 
 
 def resolve(
@@ -48,8 +48,8 @@ def resolve(
     if isinstance(spec, GoModFilesSpec):
         return (client.go_mod_files(spec.main, discover=spec.discover),)
     if isinstance(spec, SeenLinesSpec):
-        client.check_first_seen(spec.lines)
-        return ()
+        words = (line.split(" ") for line in client.check_first_seen(spec.lines))
+        return tuple(GoModule(path=path, version=name, h1=h1) for path, name, h1 in words)
     if isinstance(spec, SeenModuleSpec):
         seen = client.go_mod if spec.file else client.go_module
         h1 = seen(spec.path, spec.version)

@@ -21,7 +21,12 @@ from rvbuild.transfers.urls import shown
 
 _LABEL = "first-seen Go modules"
 _MOST_BYTES = 1 << 16
+_HINT = (
+    "ask another GOPROXY, or another address of the database in GOSUMDB, and tell whoever runs this"
+)
 
+_Modules = dict[tuple[str, str], list[str]]
+"""Lines of a go.sum, by path and version of their modules."""
 Get = Callable[[str, int], bytes]
 """What is at an address; at most as many bytes."""
 
@@ -32,13 +37,13 @@ class SumDatabase:
 
     Rules:
 
-    1. A proxy of GOPROXY that says that it serves the database is asked; if none does, the
-       database itself.
+    1. The address that GOSUMDB has is asked. If it has none, a proxy of GOPROXY is that says that
+       it serves the database; if none does, the database itself.
     2. An answer counts if the database's key has signed a head of its log, the record is in the log
        of that head, and it has the line. Else it is an error, and so is an answer that the module
        is not there: whoever lies says that, too.
     3. What is not asked, because nobody answers, this run is offline, or a setting says so, is
-       told. Nobody can silence that.
+       told and returned. Nobody can silence that.
 
     That a log only grows is not looked at: each head stands for itself.
 
@@ -56,8 +61,8 @@ class SumDatabase:
     is_signature: IsSignature
     report: Reporter
 
-    def check(self, lines: Iterable[str]) -> None:
-        """Hold lines to the database.
+    def check(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Hold lines to the database, and return those that it was not asked about.
 
         Raises:
             WrongContent: it has another hash.
@@ -65,22 +70,22 @@ class SumDatabase:
             SourceError: it does not know a module.
         """
         settings = self.settings()
-        modules: dict[tuple[str, str], list[str]] = {}
+        modules: _Modules = {}
         for line in lines:
             path, version, _ = line.split(" ")
             modules.setdefault((path, version.removesuffix("/go.mod")), []).append(line)
         private = [module for module in modules if settings.is_excluded(module[0])]
-        self._tell(private, "GONOSUMDB keeps it from the checksum database")
-        asked = [module for module in modules if module not in private]
+        self._tell(private, "private: GONOSUMDB keeps it from the checksum database")
+        waiting = {module: each for module, each in modules.items() if module not in private}
         if settings.key is None:
             is_off = settings.is_set
-            self._tell(asked, "GOSUMDB is off" if is_off else f"GOSUMDB is not set: {HOW_TO_SET}")
-        elif asked:
-            self._ask(settings, settings.key, {module: modules[module] for module in asked})
+            self._tell(waiting, "GOSUMDB is off" if is_off else f"GOSUMDB is not set: {HOW_TO_SET}")
+        elif waiting:
+            waiting = self._ask(settings, settings.key, waiting)
+        return tuple(line for module in (*private, *waiting) for line in modules[module])
 
-    def _ask(
-        self, settings: SumSettings, key: LogKey, modules: dict[tuple[str, str], list[str]]
-    ) -> None:
+    def _ask(self, settings: SumSettings, key: LogKey, modules: _Modules) -> _Modules:
+        """Ask about modules, and return those of which there is no answer."""
         waiting = dict(modules)
         try:
             log = _Log(self._place(settings, key), key, self.get, self.is_signature)
@@ -90,7 +95,8 @@ class SumDatabase:
         except (NotThere, WrongContent, Untrusted):
             raise
         except SourceError as error:
-            self._tell([*waiting], f"the checksum database cannot be asked: {error}")
+            self._tell(waiting, f"the checksum database cannot be asked: {error}")
+        return waiting
 
     def _place(self, settings: SumSettings, key: LogKey) -> str:
         """The address below which the database is.
@@ -98,6 +104,8 @@ class SumDatabase:
         Raises:
             SourceError: a proxy gives no answer to whether it is there.
         """
+        if settings.address:
+            return settings.address.rstrip("/")
         for proxy in self.proxies().proxies:
             if proxy.url in {OFF, DIRECT}:
                 continue
@@ -107,12 +115,12 @@ class SumDatabase:
             except NotThere:
                 continue
             return place
-        return settings.address.rstrip("/")
+        return f"https://{key.name}"
 
     def _tell(self, modules: Iterable[tuple[str, str]], why: str) -> None:
         names = ", ".join(f"{path}@{version}" for path, version in modules)
         if names:
-            text = f"nobody vouches for what came, and the lock has it from now on: {names} ({why})"
+            text = f"nobody vouches for what came, and the lock says so: {names} ({why})"
             self.report(Noticed(_LABEL, text, security=True))
 
 
@@ -137,6 +145,7 @@ class _Log:
             raise
         except Untrusted as error:
             error.where = error.where or shown(url)
+            error.hint = _HINT
             raise
         for line in lines:
             if line not in record:

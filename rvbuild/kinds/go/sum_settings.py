@@ -19,6 +19,9 @@ from rvbuild.kinds.go.module_patterns import covers
 _KNOWN = {"sum.golang.org": "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"}
 """As the go command has them (cmd/go/internal/modfetch/key.go); a name is no address."""
 
+_MIRRORS = {"sum.golang.google.cn": "sum.golang.org https://sum.golang.google.cn"}
+"""Names for a database at another address (cmd/go/internal/modfetch/sumdb.go)."""
+
 HOW_TO_SET = f"set GOSUMDB={next(iter(_KNOWN))}, or install Go (its default is used then)"
 _HINT = "set GOSUMDB as the go command has it: NAME, NAME+ID+KEY, and an address behind it; or off"
 
@@ -29,7 +32,7 @@ class SumSettings:
 
     Attributes:
         key: That of the database; None for none.
-        address: Where it is.
+        address: Where GOSUMDB says that it is: no proxy is asked for it then; empty: it does not.
         excluded: Patterns of modules that it is not asked about.
         is_set: Whether somebody says which database there is, or that there is none.
     """
@@ -49,16 +52,24 @@ class SumSettings:
         names = ("GOSUMDB", "GONOSUMDB", "GOPRIVATE")
         values = go_variables(environment, names)
         excluded = values.get("GONOSUMDB", values.get("GOPRIVATE", ""))
-        name, _, address = values.get("GOSUMDB", OFF).partition(" ")
-        if name == OFF:
+        text = values.get("GOSUMDB", OFF)
+        if text == OFF:
             return cls(key=None, address="", excluded=excluded, is_set="GOSUMDB" in values)
         try:
-            key = LogKey.parse(_KNOWN.get(name, name))
+            key, address = _key_and_address(_MIRRORS.get(text, text))
         except ValueError as cause:
-            msg = "GOSUMDB has no key that can be read"
+            msg = "GOSUMDB cannot be read"
             raise SourceError(msg, where="GOSUMDB", hint=_HINT) from cause
-        return cls(key=key, address=address.strip() or f"https://{key.name}", excluded=excluded)
+        return cls(key=key, address=address, excluded=excluded)
 
     def is_excluded(self, module: str) -> bool:
         """Whether GONOSUMDB keeps a module from the database."""
         return covers(self.excluded, module)
+
+
+def _key_and_address(text: str) -> tuple[LogKey, str]:
+    name, *addresses = text.split() or [""]
+    if len(addresses) > 1:
+        msg = "has more than a key and an address"
+        raise ValueError(msg)
+    return LogKey.parse(_KNOWN.get(name, name)), "".join(addresses)
