@@ -5,6 +5,7 @@ Knows: how its description gets the value, and its files. Must not know: what is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 
 from attrs import evolve, frozen
@@ -13,7 +14,7 @@ from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.source_outputs import SourceOutputs
 from rvbuild.core.errors import SourceError
-from rvbuild.core.patch_fit import PatchFit, ReadFile, says_upstream
+from rvbuild.core.patch_fit import PatchFit, Presence, ReadFile, says_upstream
 from rvbuild.core.pinned import described
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.spec import SourceSpec
@@ -22,6 +23,9 @@ from rvbuild.kinds.declaration import keys
 from rvbuild.release.literal_pin import LiteralPin, PinUse, source_text
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import FOLLOWERS, PatchVerdict
+
+_UPSTREAM_HAS = "upstream has it"
+_UPSTREAM_MAY = "upstream may have it: its lines are there, and nobody knows if they are for it"
 
 
 @frozen
@@ -83,17 +87,7 @@ class MovedSource:
     def patches(self, value: str, patches: tuple[str, ...]) -> PatchVerdict:
         """What becomes of patches; the source is fetched for that."""
         files = {path: data for path, data, _ in self.pin.recipe.files}
-        fit = PatchFit(self._reader(value))
-        there = {path for path in patches if fit.is_there(files[path])}
-        upstream = tuple(path for path in patches if path in there and says_upstream(files[path]))
-        problems = {
-            path: "upstream has it" if path in there else fit.problem(files[path])
-            for path in patches
-            if path not in upstream
-        }
-        return PatchVerdict(
-            problems={path: text for path, text in problems.items() if text}, upstream=upstream
-        )
+        return _verdict(PatchFit(self._reader(value)), {path: files[path] for path in patches})
 
     def _reader(self, value: str) -> ReadFile:
         session, spec = self.session, self.described(value)
@@ -108,6 +102,23 @@ class MovedSource:
             return None if node is None else outputs.read(node.digest)
 
         return read
+
+
+def _verdict(fit: PatchFit, patches: Mapping[str, bytes]) -> PatchVerdict:
+    """What becomes of patches of one source, which are applied in their order."""
+    upstream, problems = list[str](), dict[str, str]()
+    for path, data in patches.items():
+        presence = fit.presence(data)
+        if presence is Presence.THERE:
+            if says_upstream(data):
+                upstream.append(path)
+            else:
+                problems[path] = _UPSTREAM_HAS
+            continue
+        may = _UPSTREAM_MAY if presence is Presence.UNKNOWN else ""
+        if problem := "; ".join(filter(None, (fit.problem(data), may))):
+            problems[path] = problem
+    return PatchVerdict(problems=problems, upstream=tuple(upstream))
 
 
 def _without_followers(spec: SourceSpec, use: PinUse) -> SourceSpec:

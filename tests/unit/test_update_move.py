@@ -188,6 +188,22 @@ def test_patches_of_each_recipe_are_tried_on_its_own_source(world: World):
     assert f'"2": {{commit: {values["b-source.commit"]}}}' in world.text(view, "b-source")
 
 
+def test_where_nobody_knows_whether_upstream_has_a_patch_it_is_asked_for(world: World):
+    """It applies, and stands there as well; whatever it says of upstream."""
+    old, new = (world.commits["names"][version] for version in ("1.0", "2.0"))
+    facts = ", patches: [may.patch]"
+    text = FAMILY.format(name="a-source", repository="names", commit=old, patches=facts)
+    folder = world.recipe("a-source", text).parent
+    patch = "Applied-Upstream: 2.0\nOrigin: me\n\n--- a/same\n+++ b/same\n@@ -1 +1,2 @@\n{}"
+    (folder / "may.patch").write_text(patch.format("+same\n same\n"))
+    with pytest.raises(UsageError) as caught:
+        world.update("a-source", to=new)
+    (detail,) = caught.value.details
+    assert "patches without may.patch, or with another: upstream may have it" in detail
+    view = world.update("a-source", to=new, values={"patches": "may.patch"})
+    assert world.text(view, "a-source") == text.replace(old, new)
+
+
 IN_SERIES = """\
 kind: source
 update: major
