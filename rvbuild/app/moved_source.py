@@ -5,27 +5,27 @@ Knows: how its description gets the value, and its files. Must not know: what is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 
 from attrs import evolve, frozen
 
+from rvbuild.app.pin_scope import own_names
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.source_outputs import SourceOutputs
 from rvbuild.core.errors import SourceError
-from rvbuild.core.patch_fit import PatchFit, Presence, ReadFile, says_upstream
+from rvbuild.core.patch_fit import ReadFile
+from rvbuild.core.patches import Patch, patches_of_source
 from rvbuild.core.pinned import described
 from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import file_at
 from rvbuild.kinds.declaration import keys
 from rvbuild.release.literal_pin import LiteralPin, PinUse, source_text
 from rvbuild.release.locked_values import LockedValues
-from rvbuild.release.move import FOLLOWERS, PatchVerdict
-
-_UPSTREAM_HAS = "upstream has it"
-_UPSTREAM_MAY = "upstream may have it: its lines are there, and nobody knows if they are for it"
+from rvbuild.release.move import FOLLOWERS
+from rvbuild.release.patch_verdict import PatchVerdict, patch_verdict
 
 
 @frozen
@@ -84,41 +84,57 @@ class MovedSource:
                 commits[use.source] = revision.commit
         return commits
 
-    def patches(self, value: str, patches: tuple[str, ...]) -> PatchVerdict:
-        """What becomes of patches; the source is fetched for that."""
-        files = {path: data for path, data, _ in self.pin.recipe.files}
-        return _verdict(PatchFit(self._reader(value)), {path: files[path] for path in patches})
+    def patches(self, value: str, in_series: tuple[str, ...]) -> PatchVerdict:
+        """What becomes of the patches of the sources that the value chooses.
 
-    def _reader(self, value: str) -> ReadFile:
-        session, spec = self.session, self.described(value)
+        A source that somebody patches is fetched for that.
+
+        Args:
+            value: What the value is to be.
+            in_series: The patches that the series is to have.
+        """
+        recipe, users = self.pin.recipe, self._users()
+        verdict = PatchVerdict(users=users)
+        for use in self.pin.uses:
+            own = [(recipe, path) for path in patches_of_source(recipe, use.source, in_series)]
+            is_lent = use.source == recipe.lent_source
+            further = [_patches_for(user, recipe.base) for user in users.values() if is_lent]
+            if own or further:
+                read = self._reader(value, use)
+                for patches in ([], *further):
+                    verdict = verdict.beside(patch_verdict(read, [*own, *patches]))
+        return verdict
+
+    def _users(self) -> dict[str, Recipe]:
+        """The project's recipes that have patches of their own for what this one lends."""
+        base, names = self.pin.recipe.base, own_names(self.session)
+        recipes = filter(None, map(self.session.folder.series.readable, names))
+        return {user.base: user for user in recipes if _patches_for(user, base)}
+
+    def _reader(self, value: str, use: PinUse) -> ReadFile:
+        session, spec = self.session, self.described(value, use)
         if spec is None:
             return lambda _: None
         outputs = SourceOutputs(services_of(session), session.jobs())
-        (source,) = session.sources.resolve(spec, self.context)
-        tree = outputs.nested(outputs.root(source))
+        parts = session.sources.resolve(spec, self.context)
+        trees = [outputs.nested(outputs.root(part)) for part in parts]
 
         def read(path: str) -> bytes | None:
-            node = file_at(tree, path)
+            nodes = (file_at(tree, path) for tree in trees)
+            node = next(filter(None, nodes), None)
             return None if node is None else outputs.read(node.digest)
 
         return read
 
 
-def _verdict(fit: PatchFit, patches: Mapping[str, bytes]) -> PatchVerdict:
-    """What becomes of patches of one source, which are applied in their order."""
-    upstream, problems = list[str](), dict[str, str]()
-    for path, data in patches.items():
-        presence = fit.presence(data)
-        if presence is Presence.THERE:
-            if says_upstream(data):
-                upstream.append(path)
-            else:
-                problems[path] = _UPSTREAM_HAS
-            continue
-        may = _UPSTREAM_MAY if presence is Presence.UNKNOWN else ""
-        if problem := "; ".join(filter(None, (fit.problem(data), may))):
-            problems[path] = problem
-    return PatchVerdict(problems=problems, upstream=tuple(upstream))
+def _patches_for(user: Recipe, lender: str) -> list[Patch]:
+    """The patches that a recipe has for a source of another one."""
+    return [
+        (user, path)
+        for use in user.sources.values()
+        if isinstance(use.spec, FromSpec) and use.spec.recipe == lender
+        for path in use.patches
+    ]
 
 
 def _without_followers(spec: SourceSpec, use: PinUse) -> SourceSpec:
