@@ -70,7 +70,11 @@ class MovedSource:
         pin, values = self.pin, self.values
         moved = {} if value is None else {pin.variable: value}
         spec = described(pin.recipe, use.source, values, values.build_arch, moved)
-        return spec if value is None else _without_followers(spec, use)
+        if value is None:
+            return spec
+        if pin.is_in_source:
+            spec = evolve(spec, **{_attribute(spec, pin.variable): value})
+        return _without_followers(spec, use)
 
     def others(self, value: str) -> dict[str, str]:
         """The commits of tags in the other repositories that the value chooses, by source."""
@@ -135,6 +139,11 @@ def _patches_for(user: Recipe, lender: str) -> list[Patch]:
         if isinstance(use.spec, FromSpec) and use.spec.recipe == lender
         for path in use.patches
     ]
+
+
+def _attribute(spec: SourceSpec, word: str) -> str:
+    """The attribute of a description that one of its keys gives."""
+    return next(each.attribute for each in keys(type(spec)) if each.word == word)
 
 
 def _without_followers(spec: SourceSpec, use: PinUse) -> SourceSpec:

@@ -249,6 +249,14 @@ def test_a_patch_of_the_source_itself_that_upstream_took_is_left_out(world: Worl
     assert "patches" not in world.text(view, "r")
 
 
+def test_a_value_in_the_source_itself_moves_before_patches_are_tried(world: World):
+    text = PATCHED.replace('version: "1.0"\n', "").replace("v${version}", "v1.0")
+    recipe = world.recipe("r", text)
+    (recipe.parent / "first.patch").write_text(_patch("one 2.0"))
+    view = world.update("r", to="v2.0")
+    assert world.text(view, "r") == text.replace("v1.0", "v2.0")
+
+
 def test_each_patch_is_tried_on_what_those_before_it_give(world: World):
     """Of the source, of its series, of a recipe that uses it."""
     old, new = (world.commits["one"][version] for version in ("1.0", "2.0"))
