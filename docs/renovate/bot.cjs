@@ -5,6 +5,16 @@ const { createServer } = require("node:http");
 const { resolve } = require("node:path");
 
 const PORT = 8765; // the preset's
+
+// What rvbuild reads, without what signs or publishes.
+const VARIABLES = new RegExp(`^(${[
+  "RVBUILD_(?!SIGNING_KEY$).*",
+  "GO(ENV|PROXY|NOPROXY|PRIVATE|SUMDB|NOSUMDB)",
+  "PIP_(CONFIG_FILE|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|PROXY|CERT)",
+  "UV_(CONFIG_FILE|INDEX|INDEX_URL|DEFAULT_INDEX|EXTRA_INDEX_URL|INDEX_STRATEGY|FIND_LINKS|NO_INDEX)",
+  "CARGO_(HOME|HTTP_PROXY|HTTP_CAINFO|REGISTRIES_[A-Z0-9_]+_INDEX)",
+].join("|")})$`);
+
 const store = process.env.RVBUILD_STORE ?? resolve("cache");
 
 function rvbuild(...words) {
@@ -15,14 +25,13 @@ function rvbuild(...words) {
 
 // Renovate hides all but a few variables from the commands that it runs.
 function variables() {
-  const names = Object.keys(process.env).filter((name) => /^(RVBUILD_|GO|PIP_|UV_|CARGO_)/.test(name));
-  const shown = names.filter((name) => name !== "RVBUILD_SIGNING_KEY");
+  const shown = Object.keys(process.env).filter((name) => VARIABLES.test(name));
   return { ...Object.fromEntries(shown.map((name) => [name, process.env[name]])), RVBUILD_STORE: store };
 }
 
 // Renovate shows the error of a move that fails: here it has no text.
 function rule({ name, allowed }) {
-  const text = rvbuild("update", name, "--to", allowed.version, "--dry-run", "--markdown");
+  const text = rvbuild("update", name, `--to=${allowed.version}`, "--dry-run", "--markdown");
   return { matchDepNames: [name], prBodyNotes: text ? [plain(text)] : [] };
 }
 
@@ -38,7 +47,7 @@ createServer((_, response) => response.end(answer)).listen(PORT, "127.0.0.1").un
 module.exports = {
   allowedCommands: [
     "^git checkout -- recipes/[\\w.+-]+/recipe\\.yaml$",
-    "^rvbuild update [\\w./@+-]+ --to [\\w.:~+-]+$",
+    "^rvbuild update [\\w./@+-]+ --to=[\\w.:~+-]+$",
   ],
   customEnvVariables: variables(),
   hostRules: [{ matchHost: "127.0.0.1", allowInternal: true }],

@@ -9,19 +9,23 @@ from contextlib import suppress
 
 from attrs import evolve, frozen
 
+from rvbuild.app.pin_scope import own_names
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.source_outputs import SourceOutputs
 from rvbuild.core.errors import SourceError
-from rvbuild.core.patch_fit import PatchFit, ReadFile, says_upstream
+from rvbuild.core.patch_fit import ReadFile
+from rvbuild.core.patches import Patch, patches_of_source
 from rvbuild.core.pinned import described
 from rvbuild.core.ports.registries import ResolveContext
+from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import file_at
 from rvbuild.kinds.declaration import keys
 from rvbuild.release.literal_pin import LiteralPin, PinUse, source_text
 from rvbuild.release.locked_values import LockedValues
-from rvbuild.release.move import FOLLOWERS, PatchVerdict
+from rvbuild.release.move import FOLLOWERS
+from rvbuild.release.patch_verdict import PatchVerdict, patch_verdict
 
 
 @frozen
@@ -66,7 +70,11 @@ class MovedSource:
         pin, values = self.pin, self.values
         moved = {} if value is None else {pin.variable: value}
         spec = described(pin.recipe, use.source, values, values.build_arch, moved)
-        return spec if value is None else _without_followers(spec, use)
+        if value is None:
+            return spec
+        if pin.is_in_source:
+            spec = evolve(spec, **{_attribute(spec, pin.variable): value})
+        return _without_followers(spec, use)
 
     def others(self, value: str) -> dict[str, str]:
         """The commits of tags in the other repositories that the value chooses, by source."""
@@ -80,34 +88,62 @@ class MovedSource:
                 commits[use.source] = revision.commit
         return commits
 
-    def patches(self, value: str, patches: tuple[str, ...]) -> PatchVerdict:
-        """What becomes of patches; the source is fetched for that."""
-        files = {path: data for path, data, _ in self.pin.recipe.files}
-        fit = PatchFit(self._reader(value))
-        there = {path for path in patches if fit.is_there(files[path])}
-        upstream = tuple(path for path in patches if path in there and says_upstream(files[path]))
-        problems = {
-            path: "upstream has it" if path in there else fit.problem(files[path])
-            for path in patches
-            if path not in upstream
-        }
-        return PatchVerdict(
-            problems={path: text for path, text in problems.items() if text}, upstream=upstream
-        )
+    def patches(self, value: str, in_series: tuple[str, ...]) -> PatchVerdict:
+        """What becomes of the patches of the sources that the value chooses.
 
-    def _reader(self, value: str) -> ReadFile:
-        session, spec = self.session, self.described(value)
+        A source that somebody patches is fetched for that.
+
+        Args:
+            value: What the value is to be.
+            in_series: The patches that the series is to have.
+        """
+        recipe, users = self.pin.recipe, self._users()
+        verdict = PatchVerdict(users=users)
+        for use in self.pin.uses:
+            own = [(recipe, path) for path in patches_of_source(recipe, use.source, in_series)]
+            is_lent = use.source == recipe.lent_source
+            further = [_patches_for(user, recipe.base) for user in users.values() if is_lent]
+            if own or further:
+                read = self._reader(value, use)
+                for patches in ([], *further):
+                    verdict = verdict.beside(patch_verdict(read, [*own, *patches]))
+        return verdict
+
+    def _users(self) -> dict[str, Recipe]:
+        """The project's recipes that have patches of their own for what this one lends."""
+        base, names = self.pin.recipe.base, own_names(self.session)
+        recipes = filter(None, map(self.session.folder.series.readable, names))
+        return {user.base: user for user in recipes if _patches_for(user, base)}
+
+    def _reader(self, value: str, use: PinUse) -> ReadFile:
+        session, spec = self.session, self.described(value, use)
         if spec is None:
             return lambda _: None
         outputs = SourceOutputs(services_of(session), session.jobs())
-        (source,) = session.sources.resolve(spec, self.context)
-        tree = outputs.nested(outputs.root(source))
+        parts = session.sources.resolve(spec, self.context)
+        trees = [outputs.nested(outputs.root(part)) for part in parts]
 
         def read(path: str) -> bytes | None:
-            node = file_at(tree, path)
+            nodes = (file_at(tree, path) for tree in trees)
+            node = next(filter(None, nodes), None)
             return None if node is None else outputs.read(node.digest)
 
         return read
+
+
+def _patches_for(user: Recipe, lender: str) -> list[Patch]:
+    """The patches that a recipe has for a source of another one."""
+    return [
+        (user, path)
+        for use in user.sources.values()
+        if isinstance(use.spec, FromSpec) and use.spec.recipe == lender
+        for path in use.patches
+    ]
+
+
+def _attribute(spec: SourceSpec, word: str) -> str:
+    """The attribute of a description that one of its keys gives."""
+    return next(each.attribute for each in keys(type(spec)) if each.word == word)
 
 
 def _without_followers(spec: SourceSpec, use: PinUse) -> SourceSpec:

@@ -35,7 +35,8 @@ from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.family import family_lacking, family_with
 from rvbuild.release.literal_pin import LiteralPin, literal_pins, source_text, tag_for, value_for
 from rvbuild.release.locked_values import LockedValues
-from rvbuild.release.move import Destination, PatchVerdict, PinMove
+from rvbuild.release.move import Destination, PinMove
+from rvbuild.release.patch_verdict import PatchVerdict
 from rvbuild.release.pin_name import pin_of
 
 
@@ -265,7 +266,7 @@ class _Move:
         """What becomes of patches at the source that their recipe moves to."""
         if recipe not in self._sources:
             untried = "nobody knows the source that it is for"
-            return PatchVerdict(problems=dict.fromkeys(patches, untried))
+            return PatchVerdict(problems={(recipe, file): untried for file in patches})
         source, value = self._sources[recipe]
         return source.patches(value, patches) if value else PatchVerdict()
 

@@ -6,7 +6,6 @@ compared.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -15,6 +14,7 @@ from attrs import frozen
 
 from rvbuild.app.diff import DiffView
 from rvbuild.cli.cause_text import change_text, followers_text, labels
+from rvbuild.cli.outdated_text import day_text
 from rvbuild.core.component import ComponentChange, Move
 from rvbuild.core.derivation import Derivation, Merge
 from rvbuild.core.derivation_diff import Cause
@@ -191,9 +191,9 @@ def _log_section(log: UpstreamLog) -> DiffSection:
 
 
 def _commit_line(commit: UpstreamCommit) -> DiffLine:
-    day = dt.datetime.fromtimestamp(commit.date, tz=dt.UTC).date().isoformat()
+    words = filter(None, (day_text(commit.date), commit.subject))
     mark = "-" if commit.is_gone else ""
-    return DiffLine(commit.commit[:_SHORT], new=f"{day}  {commit.subject}", mark=mark)
+    return DiffLine(commit.commit[:_SHORT], new="  ".join(words), mark=mark)
 
 
 # ---- what would be built again

@@ -10,6 +10,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from rvbuild.core.moment import later
 from rvbuild.core.update_policy import UpdatePolicy
 from rvbuild.core.version_form import VersionForm
 from rvbuild.core.version_listing import VersionListing, VersionTemplate
@@ -172,7 +173,7 @@ class _Rows:
 
     def _free(self, row: _Row) -> int | None:
         moment = self.moments.get(row.text)
-        return None if moment is None else moment + self.policy.min_age
+        return None if moment is None else later(moment, self.policy.min_age)
 
     def _candidate(self, row: _Row) -> Candidate:
         commit = self.listing.commits.get(row.text, "")

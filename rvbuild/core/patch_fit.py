@@ -3,10 +3,9 @@
 Knows: hunks, as GNU patch places them without fuzz: one may have moved. Must not know: recipes,
 sources, who asks. Where this says that a patch applies, GNU patch still has the last word.
 
-A patch is there already if it can be taken back, as with ``patch -R``. A hunk that only adds lines
-may have others around it by now (fuzz). One that takes lines away is there only if all that it
-leaves stands as it says, and what it takes away stands nowhere so: to leave out a patch that
-upstream lacks is worse than to ask.
+A patch is there if it can be taken back, as with ``patch -R``, and does not apply once more. Where
+only its lines stand, with others around them, or where both can be done, nobody knows: to leave out
+a patch that upstream lacks is worse than to ask.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from enum import IntEnum
 
 from attrs import define, field, frozen
 
@@ -28,6 +28,14 @@ _RANGE = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 _NOTHING = "/dev/null"
 _FUZZ = 2
 """How many lines at each end of a hunk may be others; GNU patch's own number."""
+
+
+class Presence(IntEnum):
+    """Whether files have what a patch makes of them; of several, the least holds."""
+
+    ABSENT = 0
+    UNKNOWN = 1
+    THERE = 2
 
 
 @frozen
@@ -101,24 +109,17 @@ class PatchFit:
         self._changed |= changed
         return ""
 
-    def is_there(self, patch: bytes) -> bool:
-        """Whether the files have already what a patch makes of them."""
+    def presence(self, patch: bytes) -> Presence:
+        """Whether the files, as they are, have already what a patch makes of them."""
         files = [*_files(patch.decode(errors="surrogateescape").split("\n"))]
-        return any(each.hunks for each in files) and all(map(self._is_there, files))
-
-    def _is_there(self, patch: _FilePatch) -> bool:
-        lines = self._lines(patch.path)
-        if lines is None:
-            return not any(hunk.new for hunk in patch.hunks)
-        try:
-            _refuse_absent(lines, patch.hunks)
-        except LookupError:
-            return False
-        return True
+        if not any(each.hunks for each in files):
+            return Presence.ABSENT
+        return min(_presence(each, self._unchanged(each.path)) for each in files)
 
     def _lines(self, path: str) -> list[str] | None:
-        if path in self._changed:
-            return self._changed[path]
+        return self._changed[path] if path in self._changed else self._unchanged(path)
+
+    def _unchanged(self, path: str) -> list[str] | None:
         data = self.read(path)
         return None if data is None else data.decode(errors="surrogateescape").split("\n")
 
@@ -144,21 +145,32 @@ def _applied(lines: Sequence[str], hunks: Iterable[_Hunk]) -> list[str]:
     return [*done, *lines[at:]]
 
 
-def _refuse_absent(lines: Sequence[str], hunks: Iterable[_Hunk]) -> None:
-    """See that lines have all that hunks make of them, one below the other.
+def _presence(patch: _FilePatch, lines: Sequence[str] | None) -> Presence:
+    if lines is None:
+        return Presence.ABSENT if any(hunk.new for hunk in patch.hunks) else Presence.THERE
+    if patch.is_new:
+        new = [line for hunk in patch.hunks for line in hunk.new]
+        return Presence.THERE if [*lines] in (new, [*new, ""]) else Presence.ABSENT
+    if not _stand(lines, patch.hunks, _FUZZ):
+        return Presence.ABSENT
+    applies_again = any(_fits(lines, hunk, 0) for hunk in patch.hunks)
+    is_exact = _stand(lines, patch.hunks, 0)
+    return Presence.THERE if is_exact and not applies_again else Presence.UNKNOWN
 
-    Raises:
-        LookupError: one is not there; with the number of its first line.
+
+def _stand(lines: Sequence[str], hunks: Iterable[_Hunk], fuzz: int) -> bool:
+    """Whether lines have all that hunks make of them, one below the other.
+
+    All that a hunk leaves stands as it says if it takes lines away, whatever the fuzz is.
     """
     at = 0
     for hunk in hunks:
-        if hunk.removes and _fits(lines, hunk, 0):
-            raise LookupError(hunk.line)
-        backward = map(hunk.back, range(1 if hunk.removes else _FUZZ + 1))
+        backward = map(hunk.back, range(1 if hunk.removes else fuzz + 1))
         there = next((each for each in backward if each.old and _fits(lines, each, at)), None)
         if there is None:
-            raise LookupError(hunk.line)
+            return False
         at = _place(lines, there, at, hunk.begin) + len(there.old)
+    return True
 
 
 def _fits(lines: Sequence[str], hunk: _Hunk, first: int) -> bool:

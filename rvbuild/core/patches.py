@@ -98,13 +98,22 @@ def own_patches(recipe: Recipe) -> frozenset[str]:
     return frozenset(chain.from_iterable((*of_sources, *of_series)))
 
 
+def patches_of_source(recipe: Recipe, source: str, in_series: tuple[str, ...]) -> tuple[str, ...]:
+    """The patches that a recipe has for one of its sources, in their order.
+
+    Those of a series are the last, and for the source that others get.
+    """
+    is_lent = source == recipe.lent_source
+    return (*recipe.sources[source].patches, *(in_series if is_lent else ()))
+
+
 def patches_of(recipes: Recipes, recipe: Recipe, name: str, where: Place | None) -> list[Patch]:
     """The patches of the source that ``recipe`` calls ``name``, in their order.
 
     A source of a ``kind: source`` recipe has its own before those of whoever uses it.
     """
     owner, own = named_source(recipes, recipe, name, where)
-    own_ones = (*owner.sources[own].patches, *owner.in_series.patches)
+    own_ones = patches_of_source(owner, own, owner.in_series.patches)
     patches: list[Patch] = [(owner, path) for path in own_ones]
     if owner.name != recipe.name and name in recipe.sources:
         patches += [(recipe, path) for path in recipe.sources[name].patches]

@@ -19,7 +19,7 @@ class UpstreamCommit:
 
     Attributes:
         commit: Its whole name.
-        date: The committer's time, in Unix seconds.
+        date: The committer's time, in Unix seconds; None if what it says is none.
         subject: The first line of its message.
         files: The paths that it touches, of those that a step may read (`core.read_paths`); of a
             merge, those that none of its parents has so.
@@ -27,7 +27,7 @@ class UpstreamCommit:
     """
 
     commit: str
-    date: int
+    date: int | None
     subject: str
     files: tuple[str, ...]
     is_gone: bool = False

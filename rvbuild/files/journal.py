@@ -19,15 +19,9 @@ from contextlib import contextmanager, suppress
 
 from attrs import frozen
 
-from rvbuild.files.change import (
-    ChangedFile,
-    ChangeState,
-    Disturbed,
-    HalfDone,
-    content_digest,
-)
+from rvbuild.files.change import ChangedFile, ChangeState, Disturbed, HalfDone, content_digest
 from rvbuild.files.folder import WrongKind, inode_of, open_file, open_folder, opened
-from rvbuild.files.replacement import replace_file
+from rvbuild.files.replacement import replace_file, replacing
 from rvbuild.files.way import entered
 
 _RECORD, _LOCK, _IGNORE = "record", "lock", ".gitignore"
@@ -225,17 +219,21 @@ class Journal:
         *folders, name = entry.path.split("/")
         with self._named(entry.path), entered(self.top, folders, path=self.path) as at:
             self._refuse_edited(number, entry)
-            self._rename(str(number), name, at)
+            self._rename(str(number), name, at, entry)
             os.fsync(at)
 
-    def _rename(self, waiting: str, name: str, at: int) -> None:
+    def _rename(self, waiting: str, name: str, at: int, entry: ChangedFile) -> None:
         try:
             os.replace(waiting, name, src_dir_fd=self.folder, dst_dir_fd=at)
         except OSError as error:
             if error.errno != errno.EXDEV:  # a folder of it may be a mount
                 raise
+            mine = f"{name}.{entry.new[:16]}"  # of this change alone: a killed run may have left it
+            with suppress(FileNotFoundError):
+                os.unlink(mine, dir_fd=at)
             mode = stat.S_IMODE(os.stat(waiting, dir_fd=self.folder).st_mode)
-            replace_file(name, self._read(waiting, self.folder), at=at, mode=mode)
+            with replacing(name, mine, at=at, staging=at, mode=mode) as file:
+                file.write(self._read(waiting, self.folder))
             os.unlink(waiting, dir_fd=self.folder)
 
     def _digest_at(self, entry: ChangedFile) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rvbuild.core.errors import Malformed
+from rvbuild.core.moment import known_moment
 from rvbuild.core.upstream_log import UpstreamCommit
 from rvbuild.git.process import Failed, Git, make_bare
 from rvbuild.git.reader_process import ReaderProcess
@@ -82,5 +83,9 @@ def _commit(header: str, files: list[str]) -> UpstreamCommit:
         msg = f"git log lists what is no commit: {header!r}"
         raise Malformed(msg) from error
     return UpstreamCommit(
-        commit=name, date=time, subject=subject, files=tuple(files), is_gone=mark == "<"
+        commit=name,
+        date=known_moment(time),
+        subject=subject,
+        files=tuple(files),
+        is_gone=mark == "<",
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from rvbuild.core.moment import known_moment
 from rvbuild.git.commit_reader import packed_refs
 from rvbuild.git.objects import is_object_name
 from rvbuild.git.process import Failed, Git, Refused, make_bare
@@ -189,8 +190,9 @@ def _described(git: Git, folder: Path) -> tuple[Mapping[str, str], Mapping[str, 
         ref, name, peeled, moment = line.split(" ")
         tag = ref.removeprefix(_TAGS)
         commits[tag] = peeled or name
-        if moment.isdecimal():
-            moments[tag] = int(moment)
+        known = known_moment(int(moment)) if moment.isdecimal() else None
+        if known is not None:
+            moments[tag] = known
     return commits, moments
 
 

@@ -5,7 +5,7 @@ Knows: which facts of a series follow from which. Must not know: repositories, l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from attrs import define, field, frozen
 
@@ -22,26 +22,10 @@ from rvbuild.recipes_yaml.recipe_root import RECIPE_FILE
 from rvbuild.recipes_yaml.recipe_series import FACTS, MIN_AGE, PATCHES, RELEASE, SUPPORT, UPDATE
 from rvbuild.recipes_yaml.spelling import Words
 from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
+from rvbuild.release.patch_verdict import Judge, PatchVerdict
 
 FOLLOWERS = ("commit", "sha256")
 """Words of a source that are of one version of it, and say nothing of which comes next."""
-
-
-@frozen(kw_only=True)
-class PatchVerdict:
-    """What becomes of patches at the source that is moved to.
-
-    Attributes:
-        problems: Why one does not apply, by its file.
-        upstream: Those that say that upstream has them, and which it has.
-    """
-
-    problems: Mapping[str, str] = field(factory=dict)
-    upstream: tuple[str, ...] = ()
-
-
-Judge = Callable[[str, tuple[str, ...]], PatchVerdict]
-"""Looks at patches of a recipe, by its name and their files beside it."""
 
 
 def file_of(recipe: str) -> str:
@@ -95,7 +79,8 @@ class PinMove:
     3. ``end-of-support`` stays that of the series; of a new series it is a person's to say, if
        the one that it comes from has it.
     4. ``patches`` stay, but those that upstream has, and say so (``Applied-Upstream``). One that
-       does not apply to the new source is a person's to replace. Each recipe has its own source.
+       does not apply to the new source is a person's to replace. Each recipe has its own source;
+       those of every series, or of who uses the source, are left out by nobody else.
     5. What the person says stands, whatever these rules would give.
     6. ``instead`` of a new series is a person's to say, if the one that it comes from has it: the
        series of which it is taken as it stands there, with comments, or none.
@@ -129,6 +114,8 @@ class PinMove:
             self._follow(pin, key, value, to, moves=moves)
         if pin.series:
             self._series_facts(pin, to if moves else None)
+        elif moves:
+            self._source_patches(pin.recipe, self.judge(pin.recipe.base, ()))
 
     def new_series(self, pin: LiteralPin, series: str, to: Destination) -> None:
         """Put a series beside that of a value, from which it comes."""
@@ -162,6 +149,7 @@ class PinMove:
             why = f"`per-series`, and `${{…}}` in the source for what each series says ({series})"
             self.asks.append(Ask(name="", where=pin.place, why=f"{why}: write them by hand"))
             return
+        self._source_patches(recipe, self.judge(recipe.base, ()).shared)
         present: dict[str, Words] = {former: {word: pin.value}} if former else {}
         new: dict[str, Words] = {series: {word: to.value}}
         is_first = not former or position([former], series) == 0
@@ -276,7 +264,7 @@ class PinMove:
         facts: dict[str, Words] = {
             RELEASE: self._said(prefix + RELEASE, release),
             SUPPORT: self._said(prefix + SUPPORT, support),
-            PATCHES: self._patches(recipe, old, key, prefix) if to else self._said_patches(old),
+            PATCHES: self._patches(recipe, old, key, prefix, moves=to is not None),
             INSTEAD: self._instead(recipe, former, series, prefix) if former else {},
             UPDATE: self._said(prefix + UPDATE, old.update),
             MIN_AGE: self._said(prefix + MIN_AGE, old.min_age),
@@ -287,25 +275,42 @@ class PinMove:
         self.taken.add(name)
         return self.said.get(name, otherwise)
 
-    def _said_patches(self, old: SeriesValues, prefix: str = "") -> tuple[str, ...]:
-        """Those that the person says, or the former ones."""
-        name = prefix + PATCHES
-        self.taken.add(name)
-        if name in self.said:
-            return tuple(filter(None, self.said[name].split(",")))
-        return old.patches
-
-    def _patches(self, recipe: Recipe, old: SeriesValues, key: str, prefix: str) -> tuple[str, ...]:
-        name = prefix + PATCHES
-        patches = self._said_patches(old, prefix)
-        if name in self.said or not patches:
+    def _patches(
+        self, recipe: Recipe, old: SeriesValues, key: str, prefix: str, *, moves: bool
+    ) -> tuple[str, ...]:
+        patches = self._said_patches(prefix + PATCHES, old.patches)
+        if not moves:
             return patches
-        verdict = self.judge(recipe.base, old.patches)
-        for file, problem in verdict.problems.items():
-            why = f"patches without {file}, or with another: {problem}"
-            self.asks.append(Ask(name=name, where=recipe.at(f"{key}.{PATCHES}.{file}"), why=why))
-        self.left_out += verdict.upstream
-        return tuple(each for each in old.patches if each not in verdict.upstream)
+        verdict = self.judge(recipe.base, patches)
+        self._source_patches(recipe, verdict.shared, prefix)
+        return self._fitting(recipe, f"{key}.{PATCHES}", prefix + PATCHES, old.patches, verdict)
+
+    def _source_patches(self, recipe: Recipe, verdict: PatchVerdict, prefix: str = "") -> None:
+        """The patches that stand in sources: of a recipe, and of those that use its source."""
+        users = ((user, f"{user.base}.") for user in verdict.users.values())
+        for owner, begin in ((recipe, prefix), *users):
+            for source, use in owner.sources.items():
+                if use.patches:
+                    name, key = f"{begin}{source}.{PATCHES}", ("sources", source, PATCHES)
+                    new = self._fitting(owner, ".".join(key), name, use.patches, verdict)
+                    self._fact(file_of(owner.base), key, use.patches, new or None)
+
+    def _fitting(
+        self, recipe: Recipe, key: str, name: str, old: tuple[str, ...], verdict: PatchVerdict
+    ) -> tuple[str, ...]:
+        """The patches that stay."""
+        if name in self.said:
+            return self._said_patches(name, old)
+        names = {file: (recipe.base, file) for file in old}
+        for file in (each for each in old if names[each] in verdict.problems):
+            why = f"patches without {file}, or with another: {verdict.problems[names[file]]}"
+            self.asks.append(Ask(name=name, where=recipe.at(f"{key}.{file}"), why=why))
+        self.left_out += (each for each in old if names[each] in verdict.upstream)
+        return tuple(each for each in old if names[each] not in verdict.upstream)
+
+    def _said_patches(self, name: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
+        said = self._said(name, ",".join(otherwise))
+        return tuple(filter(None, said.split(",")))
 
     def _instead(self, recipe: Recipe, former: str, series: str, prefix: str) -> Words:
         """What a new series has instead of upstream's values: that of a series, or nothing.

@@ -12,7 +12,7 @@ _WHO = {f"GIT_{role}_{what}": "a" for role in _ROLES for what in ("NAME", "EMAIL
 
 def git_at(folder: Path, date: int, *words: str) -> str:
     """Run git in a folder at a time, in Unix seconds; what it says, without blanks around it."""
-    when = {f"GIT_{role}_DATE": f"{date} +0100" for role in _ROLES}
+    when = {f"GIT_{role}_DATE": f"@{date} +0100" for role in _ROLES}
     home = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1"}
     done = subprocess.run(
         ["git", *words],

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from rvbuild.core.patch_fit import PatchFit, says_upstream
+from rvbuild.core.patch_fit import PatchFit, Presence, says_upstream
 
 FILE = "".join(f"line {number}\n" for number in range(1, 21))
 
@@ -81,47 +81,84 @@ CHECKS = CALLS.replace("unsafe", "check")
 WITHOUT = CALLS.replace("unsafe();\n", "")
 K3S = "x\nargs {\n  config\n  kube\n}\ny\n"
 K3S_PATCH = b"--- a/d/f\n+++ b/d/f\n@@ -2,3 +2,4 @@\n args {\n+  port: 0\n   config\n   kube\n"
-THERE: dict[str, tuple[str | None, bytes, bool]] = {
-    "applied": (CHANGED, patch(FILE, CHANGED), True),
-    "applied and moved": ("x\n" + CHANGED, patch(FILE, CHANGED), True),
-    "not applied": (FILE, patch(FILE, CHANGED), False),
-    "the line alone": ("line ten\n", patch(FILE, CHANGED), False),
-    "elsewhere, and applies": (CALLS + "check();\n", patch(CALLS, CHECKS, context=1), False),
+RETURNS = "a() {\n  if err {\n    return err\n  }\n}\n"
+FORGETS = "b() {\n  foo := bar()\n  if err {\n  }\n  use(foo)\n}\n"
+HANDLES = FORGETS.replace("err {\n", "err {\n    return err\n")
+THERE: dict[str, tuple[str | None, bytes, Presence]] = {
+    "applied": (CHANGED, patch(FILE, CHANGED), Presence.THERE),
+    "applied and moved": ("x\n" + CHANGED, patch(FILE, CHANGED), Presence.THERE),
+    "not applied": (FILE, patch(FILE, CHANGED), Presence.ABSENT),
+    "the line alone": ("line ten\n", patch(FILE, CHANGED), Presence.ABSENT),
+    "elsewhere, and applies": (
+        CALLS + "check();\n",
+        patch(CALLS, CHECKS, context=1),
+        Presence.ABSENT,
+    ),
     "elsewhere, and what goes has other lines around it": (
         CALLS.replace("c\n", "C\n") + "check();\n",
         patch(CALLS, CHECKS, context=1),
-        False,
+        Presence.ABSENT,
     ),
-    "once of two": (CALLS + CHECKS, patch(CALLS, CHECKS), False),
-    "a removal": (WITHOUT, patch(CALLS, WITHOUT), True),
-    "no removal": (CALLS, patch(CALLS, WITHOUT), False),
-    "a removal with nothing around it": (WITHOUT, patch(CALLS, WITHOUT, context=0), False),
-    "a file that went": (None, patch(FILE, ""), True),
-    "a file that did not go": (FILE, patch(FILE, ""), False),
-    "a new file": (FILE, patch("", FILE), True),
-    "another new file": (FILE + "more\n", patch("", FILE + "other\n"), False),
-    "no new file": (None, patch("", FILE), False),
-    "no file": (None, patch(FILE, CHANGED), False),
+    "once of two": (CALLS + CHECKS, patch(CALLS, CHECKS), Presence.UNKNOWN),
+    "a removal": (WITHOUT, patch(CALLS, WITHOUT), Presence.THERE),
+    "no removal": (CALLS, patch(CALLS, WITHOUT), Presence.ABSENT),
+    "a removal with nothing around it": (
+        WITHOUT,
+        patch(CALLS, WITHOUT, context=0),
+        Presence.ABSENT,
+    ),
+    "a file that went": (None, patch(FILE, ""), Presence.THERE),
+    "a file that did not go": (FILE, patch(FILE, ""), Presence.ABSENT),
+    "a new file": (FILE, patch("", FILE), Presence.THERE),
+    "another new file": (FILE + "more\n", patch("", FILE + "other\n"), Presence.ABSENT),
+    "no new file": (None, patch("", FILE), Presence.ABSENT),
+    "no file": (None, patch(FILE, CHANGED), Presence.ABSENT),
     "an addition where nothing else is the same": (
         K3S.replace("  kube\n", "  kube\n  # why\n  port: 0\n"),
         K3S_PATCH,
-        True,
+        Presence.UNKNOWN,
     ),
-    "an addition that is not there": (K3S, K3S_PATCH, False),
+    "an addition in another function": (
+        RETURNS + FORGETS,
+        patch(FORGETS, HANDLES),
+        Presence.UNKNOWN,
+    ),
+    "an addition in another function, and it does not apply": (
+        RETURNS + FORGETS.replace("bar", "baz"),
+        patch(FORGETS, HANDLES),
+        Presence.UNKNOWN,
+    ),
+    "an addition in each function": (
+        RETURNS + HANDLES,
+        patch(FORGETS, HANDLES),
+        Presence.THERE,
+    ),
+    "an addition with nothing around it": (
+        RETURNS,
+        patch(FORGETS, HANDLES, context=0),
+        Presence.UNKNOWN,
+    ),
+    "an addition that is not there": (K3S, K3S_PATCH, Presence.ABSENT),
     "two additions, and one of them twice": (
         "x\n" + FILE,
         patch(FILE, "x\n" + FILE + "x\n"),
-        False,
+        Presence.ABSENT,
     ),
-    "no hunk": (FILE, b"--- a/d/f", False),
-    "no hunk of a file": (FILE, b"--- a/d/f\n+++ b/d/f\n", False),
+    "no hunk": (FILE, b"--- a/d/f", Presence.ABSENT),
+    "no hunk of a file": (FILE, b"--- a/d/f\n+++ b/d/f\n", Presence.ABSENT),
 }
 
 
 @pytest.mark.parametrize("name", THERE)
 def test_whether_upstream_has_it(name: str):
-    text, data, there = THERE[name]
-    assert PatchFit(lambda _: None if text is None else text.encode()).is_there(data) == there
+    text, data, presence = THERE[name]
+    assert PatchFit(lambda _: None if text is None else text.encode()).presence(data) is presence
+
+
+def test_what_an_earlier_patch_makes_is_not_upstreams():
+    fit = PatchFit(lambda _: FILE.encode())
+    assert fit.problem(patch(FILE, CHANGED)) == ""
+    assert fit.presence(patch(FILE, CHANGED)) is Presence.ABSENT
 
 
 def test_what_a_patch_says_of_upstream():
@@ -159,10 +196,30 @@ def test_gnu_patch_takes_back_what_is_there(tmp_path: Path, seed: int):
     (tmp_path / "d/f").write_text(text)
     words = ["patch", "-p1", "-R", "--batch", "--force", "--dry-run", "--reject-file=-"]
     ran = subprocess.run(words, cwd=tmp_path, input=data, capture_output=True, check=False)
-    fit = PatchFit(lambda _: text.encode())
+    presence = PatchFit(lambda _: text.encode()).presence(data)
     if b"@@" in data:
-        assert not fit.is_there(data) or ran.returncode == 0, ran.stdout.decode()
-        assert fit.is_there(data) or text != new
+        assert presence is not Presence.THERE or ran.returncode == 0, ran.stdout.decode()
+        assert presence is not Presence.ABSENT or text != new
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_a_patch_that_applies_and_that_upstream_lacks_is_not_there(seed: int):
+    """In files whose lines come again and again, above and below the change as well."""
+    chance = Random(seed)  # noqa: S311 - an example, no secret
+    above, old, below = (_repeated(chance, most) for most in (9, 12, 9))
+    new = [*old]
+    for _ in range(chance.randint(1, 2)):
+        at = chance.randrange(len(new) + 1)
+        new[at : at + chance.choice((0, 0, 1))] = _repeated(chance, 2)
+    data = patch("".join(old), "".join(new), context=chance.randint(0, 3))
+    fit = PatchFit(lambda _: "".join((*above, *old, *below)).encode())
+    presence = fit.presence(data)
+    if old != new and fit.problem(data) == "":
+        assert presence is not Presence.THERE
+
+
+def _repeated(chance: Random, most: int) -> list[str]:
+    return [f"{chance.choice('{r}')}\n" for _ in range(chance.randint(1, most))]
 
 
 def _edited(chance: Random, lines: list[str]) -> str:

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -375,9 +375,8 @@ def test_where_nothing_can_be_written_a_whole_state_is_read(
     assert contents(folder) == MORE
 
 
-def test_a_mount_in_the_folder_gets_its_file_by_a_copy(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-):
+def mounted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each folder of recipes is a file system of its own."""
     real = os.replace
 
     def replace(source: str, target: str, **folders: int) -> None:
@@ -386,7 +385,31 @@ def test_a_mount_in_the_folder_gets_its_file_by_a_copy(
         real(source, target, **folders)
 
     monkeypatch.setattr(os, "replace", replace)
+
+
+def test_a_mount_in_the_folder_gets_its_file_by_a_copy(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    mounted(monkeypatch)
     change(folder)
+    assert contents(folder) == MORE
+
+
+def test_a_copy_that_was_killed_leaves_no_file_beside_its_own(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the call is, the next process leaves the old files or the new ones alone."""
+    mounted(monkeypatch)
+    number, is_over = 0, False
+    while not is_over:
+        number += 1
+        shutil.rmtree(folder)
+        put(folder, OLD)
+        with failing(monkeypatch, number, Killed) as seen, suppress(Killed):
+            change(folder)
+        is_over = len(seen) < number
+        settle(str(folder), NAME)
+        assert contents(folder) in (OLD, MORE)
     assert contents(folder) == MORE
 
 

@@ -118,6 +118,14 @@ def test_what_the_old_side_alone_has_is_gone(upstream: Upstream):
     assert log(upstream.source("first"), upstream.source("first")) == ()
 
 
+def test_a_time_that_is_none_is_not_known(upstream: Upstream):
+    upstream.date = 99_999_999_999_999
+    upstream.commit("of the year 3170843", a="9")
+    log = upstream.fetcher(str(upstream.folder)).log
+    (commit,) = log(upstream.source("merged"), upstream.source("of the year 3170843"))
+    assert commit.date is None
+
+
 @pytest.fixture
 def address(upstream: Upstream) -> Iterator[str]:
     with serving(smart_http(upstream.root)) as server:

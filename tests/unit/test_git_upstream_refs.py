@@ -141,6 +141,19 @@ def test_times_that_a_server_does_not_give_are_not_known(upstream: Upstream):
     assert reader.moments(refs, ["v1"]) == {}
 
 
+@pytest.mark.parametrize("place", ["a folder", "a server"])
+def test_a_time_that_is_none_is_not_known(upstream: Upstream, place: str):
+    """Of a tag object, and of a commit."""
+    upstream.now = 99_999_999_999_999
+    upstream.tag("v3", "-a", "-m", "of the year 3170843")
+    upstream.commit()
+    upstream.tag("v4")
+    reader = upstream.reader(upstream.folder if place == "a folder" else upstream.address)
+    refs = reader.refs(URL)
+    assert {"v3", "v4"} < refs.tags.keys()
+    assert reader.moments(refs, ["v1", "v3", "v4"]) == {"v1": FIRST + 1}
+
+
 def test_a_repository_without_tags(upstream: Upstream):
     upstream.git("tag", "-d", "v1", "sub/v2")
     for way in WAYS.values():

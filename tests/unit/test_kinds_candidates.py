@@ -237,6 +237,53 @@ def test_python_orders_its_versions_itself():
     assert (plain.major, plain.minor) == (next_one.major, next_one.minor) == ((0, 1), (0, 1, 0))
 
 
+# ---- moments
+
+Put = Callable[[User, str], VersionListing]
+
+
+def _put_module(user: User, time: str) -> VersionListing:
+    user.site.pages |= {f"{AT}/list": b"v1.0.0\n", f"{AT}/v1.0.0.mod": b"module x\n"}
+    user.site.pages[f"{AT}/v1.0.0.info"] = json.dumps({"Time": time}).encode()
+    return user.listing(MODULE)
+
+
+def _put_toolchain(user: User, time: str) -> VersionListing:
+    at = "/go/golang.org/toolchain/@v"
+    user.site.pages[f"{at}/list"] = b"v0.0.1-go1.26.1.linux-amd64\n"
+    user.site.pages[f"{at}/v0.0.1-go1.26.1.linux-amd64.info"] = json.dumps({"Time": time}).encode()
+    return user.listing(GoToolchainSpec(version="1.25.0"))
+
+
+def _put_wheel(user: User, time: str) -> VersionListing:
+    files = {WHEEL.format("tool", "1.0"): {"upload-time": time}}
+    user.site.pages["/simple/tool/"] = python_index(files)
+    return user.listing(TOOL)
+
+
+def _put_crate(user: User, time: str) -> VersionListing:
+    row = {"name": "tool", "vers": "1.2.3", "pubtime": time}
+    user.site.pages["/index/to/ol/tool"] = json.dumps(row).encode()
+    return user.listing(CRATE)
+
+
+PUT: dict[str, Put] = {
+    "a Go module": _put_module,
+    "a Go toolchain": _put_toolchain,
+    "a wheel": _put_wheel,
+    "a crate": _put_crate,
+}
+
+
+@pytest.mark.parametrize("kind", PUT)
+@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00", "1", ""])
+def test_a_moment_that_is_none_is_not_known(user: User, kind: str, time: str):
+    """Those of repositories are in test_git_upstream_refs.py and test_git_log.py."""
+    listing = PUT[kind](user, time)
+    assert len(listing.versions) == 1
+    assert listing.moments(listing.versions) == {}
+
+
 # ---- crates
 
 CRATE = CrateSpec(name="tool", version="1.2.3")

@@ -14,7 +14,8 @@ from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.release.literal_pin import LiteralPin
-from rvbuild.release.move import Destination, PatchVerdict, PinMove, file_of
+from rvbuild.release.move import Destination, PinMove, file_of
+from rvbuild.release.patch_verdict import PatchVerdict
 from rvbuild.release.pin_name import pin_of
 
 ONE, TWO, THREE, FOUR = (digit * 40 for digit in "1234")

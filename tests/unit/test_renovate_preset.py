@@ -96,6 +96,43 @@ def test_no_text_of_upstream_is_a_template(text: str) -> None:
     assert plain == text if "{{" not in text else plain.replace(" ", "") == text.replace(" ", "")
 
 
+SHOWN = {
+    "RVBUILD_STORE": True,
+    "RVBUILD_SIGNING_KEY": False,
+    "GOPROXY": True,
+    "GONOSUMDB": True,
+    "GOOGLE_APPLICATION_CREDENTIALS": False,
+    "PIP_INDEX_URL": True,
+    "UV_INDEX": True,
+    "UV_PUBLISH_TOKEN": False,
+    "CARGO_HOME": True,
+    "CARGO_REGISTRIES_OWN_INDEX": True,
+    "CARGO_REGISTRIES_OWN_TOKEN": False,
+    "CARGO_REGISTRY_TOKEN": False,
+    "RENOVATE_TOKEN": False,
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_variables_that_the_commands_see(name: str) -> None:
+    """Those that are read, and none that signs or publishes."""
+    block = re.search(r"new RegExp\(`\^\(\$\{\[(.*?)\]\.join", BOT.read_text(), re.DOTALL)
+    assert block
+    patterns = re.findall(r'"(.*)"', block[1])
+    assert bool(re.fullmatch("|".join(patterns), name)) is SHOWN[name]
+
+
+@pytest.mark.parametrize("version", ["v1.2.3", "-1", "1:2~rc1+k3s1-2"])
+def test_the_command_is_one_that_is_allowed(version: str) -> None:
+    """Also with a tag that begins as an option does."""
+    [command] = preset()["packageRules"][0]["postUpgradeTasks"]["commands"][1:]
+    template = re.sub(r"\{\{#if .*\{\{/if\}\}", "VERSION", command)
+    text = template.replace("{{{depName}}}", "k3s-source/commit@1.35").replace("VERSION", version)
+    assert text == f"rvbuild update k3s-source/commit@1.35 --to={version}"
+    [_, allowed] = re.findall(r'^    "(\^.*\$)",$', BOT.read_text(), re.MULTILINE)
+    assert re.match(allowed.replace("\\\\", "\\"), text)
+
+
 def test_the_answer_is_compared_by_the_name_alone() -> None:
     """How a pin is called is what `outdated` says."""
     [first, *_] = preset()["customDatasources"]["rvbuild"]["transformTemplates"]

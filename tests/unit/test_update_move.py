@@ -256,6 +256,117 @@ def test_another_source_of_the_family_follows_the_same_rules(
     assert f'  "2": {text}\n' in world.text(view, "b-source")
 
 
+def test_where_nobody_knows_whether_upstream_has_a_patch_it_is_asked_for(world: World):
+    """It applies, and stands there as well; whatever it says of upstream."""
+    old, new = (world.commits["names"][version] for version in ("1.0", "2.0"))
+    facts = ", patches: [may.patch]"
+    text = FAMILY.format(name="a-source", repository="names", commit=old, patches=facts)
+    folder = world.recipe("a-source", text).parent
+    patch = "Applied-Upstream: 2.0\nOrigin: me\n\n--- a/same\n+++ b/same\n@@ -1 +1,2 @@\n{}"
+    (folder / "may.patch").write_text(patch.format("+same\n same\n"))
+    with pytest.raises(UsageError) as caught:
+        world.update("a-source", to=new)
+    (detail,) = caught.value.details
+    assert "patches without may.patch, or with another: upstream may have it" in detail
+    view = world.update("a-source", to=new, values={"patches": "may.patch"})
+    assert world.text(view, "a-source") == text.replace(old, new)
+
+
+PATCHED = """\
+kind: source
+update: major
+version: "1.0"
+sources: {r: {git: "https://example.invalid/one", tag: "v${version}", patches: [first.patch]}}
+"""
+USER = """\
+kind: tool
+version: "1"
+sources: {x: {from: r, patches: [on-it.patch]}}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+
+
+def _details(world: World, name: str, **request: object) -> tuple[str, ...]:
+    """What is asked for, without the places."""
+    with pytest.raises(UsageError) as caught:
+        world.update(name, **request)
+    return tuple(each.partition(": ")[2] for each in caught.value.details)
+
+
+def test_a_patch_of_the_source_itself_is_tried_and_asked_for(world: World):
+    recipe = world.recipe("r", PATCHED)
+    (recipe.parent / "first.patch").write_text(_patch("one 1.0"))
+    asked = "r.patches: patches without first.patch, or with another: VERSION: line 1"
+    assert _details(world, "r", to="2.0") == (asked,)
+    (failure,) = world.update("r").failures
+    assert isinstance(failure, UsageError)
+    assert asked in failure.details[0]
+    view = world.update("r", to="2.0", values={"r.patches": ""})
+    assert world.text(view, "r") == PATCHED.replace("1.0", "2.0").replace(
+        ", patches: [first.patch]", ""
+    )
+
+
+def test_a_patch_of_the_source_itself_that_upstream_took_is_left_out(world: World):
+    recipe = world.recipe("r", PATCHED)
+    patch = _patch("one 1.0").replace("+other", "+one 2.0")
+    (recipe.parent / "first.patch").write_text("Applied-Upstream: 2.0\n" + patch)
+    view = world.update("r", to="2.0")
+    assert view.steps[0].left_out == ("first.patch",)
+    assert "patches" not in world.text(view, "r")
+
+
+def test_a_value_in_the_source_itself_moves_before_patches_are_tried(world: World):
+    text = PATCHED.replace('version: "1.0"\n', "").replace("v${version}", "v1.0")
+    recipe = world.recipe("r", text)
+    (recipe.parent / "first.patch").write_text(_patch("one 2.0"))
+    view = world.update("r", to="v2.0")
+    assert world.text(view, "r") == text.replace("v1.0", "v2.0")
+
+
+def test_each_patch_is_tried_on_what_those_before_it_give(world: World):
+    """Of the source, of its series, of a recipe that uses it."""
+    old, new = (world.commits["one"][version] for version in ("1.0", "2.0"))
+    text = FAMILY.format(
+        name="r", repository="one", commit=old, patches=", patches: [second.patch]"
+    ).replace('"${commit}"', '"${commit}", patches: [first.patch]')
+    recipe = world.recipe("r", text)
+    (recipe.parent / "first.patch").write_text(_patch("same", "same"))
+    (recipe.parent / "second.patch").write_text(
+        _patch("other", "same").replace("+other", "+another")
+    )
+    user = world.recipe("user", USER)
+    (user.parent / "on-it.patch").write_text(
+        _patch("another", "same").replace("+other", "+the last")
+    )
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    assert world.text(world.update("r", to=new), "r") == text.replace(old, new)
+    (user.parent / "on-it.patch").write_text(_patch("same", "same"))
+    asked = "user.x.patches: patches without on-it.patch, or with another: same: line 1"
+    assert _details(world, "r", to=new) == (asked,)
+    values = {"patches": "", "user.x.patches": ""}
+    view = world.update("r", to=new, values=values)
+    assert world.text(view, "user") == USER.replace(", patches: [on-it.patch]", "")
+
+
+@pytest.mark.parametrize("series", ["1", "2"])
+def test_a_patch_that_other_series_need_is_not_left_out_by_itself(world: World, series: str):
+    old, new = (world.commits["one"][version] for version in ("1.0", "2.0"))
+    text = FAMILY.format(name="r", repository="one", commit=old, patches="").replace(
+        '"${commit}"', '"${commit}", patches: [first.patch]'
+    )
+    recipe = world.recipe("r", text)
+    patch = _patch("one 1.0").replace("+other", "+one 2.0")
+    (recipe.parent / "first.patch").write_text("Applied-Upstream: 2.0\n" + patch)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    request = {"to": new, "series": series}
+    asked = "r.patches: patches without first.patch, or with another: upstream has it"
+    assert _details(world, "r", **request) == (asked,)
+    view = world.update("r", **request, values={"r.patches": "first.patch"})
+    assert "patches: [first.patch]" in world.text(view, "r")
+
+
 IN_SERIES = """\
 kind: source
 update: major

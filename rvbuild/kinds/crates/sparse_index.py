@@ -6,16 +6,15 @@ index is, how bytes travel.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from attrs import frozen
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.moment import read_moment
 from rvbuild.core.printable import brief
 from rvbuild.kinds.crates.source import Crate, VendoredCrate
 from rvbuild.transfers.addresses import is_http
@@ -110,9 +109,7 @@ def published(data: bytes, name: str, page: str) -> dict[str, int | None]:
 
 def _moment(row: dict[str, Any]) -> int | None:
     """``pubtime``: a time in UTC such as ``2025-11-12T19:30:12Z``, which older lines lack."""
-    with suppress(ValueError):
-        return int(dt.datetime.fromisoformat(str(row.get("pubtime", ""))).timestamp())
-    return None
+    return read_moment(str(row.get("pubtime", "")))
 
 
 def _rows(data: bytes, page: str) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,6 @@ proxy is asked, what is done with a version.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from attrs import frozen
 
 from rvbuild.core.errors import SourceError
 from rvbuild.core.gomod import is_module_version, retracted_by
+from rvbuild.core.moment import read_moment
 from rvbuild.core.semver import SemanticVersion
 from rvbuild.kinds.go.go_proxy import GoProxy
 from rvbuild.kinds.go.module_path import is_pseudo_version
@@ -73,8 +73,7 @@ class GoVersions:
 
     def _moment(self, path: str, version: str) -> int | None:
         with suppress(SourceError, ValueError, KeyError, TypeError):
-            text = json.loads(self.proxy.info(path, version))["Time"]
-            return int(dt.datetime.fromisoformat(text).timestamp())
+            return read_moment(str(json.loads(self.proxy.info(path, version))["Time"]))
         return None
 
 

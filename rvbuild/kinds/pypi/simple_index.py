@@ -6,16 +6,15 @@ Must not know: where indexes are, which file is wanted.
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 import re
-from contextlib import suppress
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit, urlunsplit
 
 from attrs import frozen
 from packaging.utils import canonicalize_name
 
 from rvbuild.core.errors import RecipeError, SourceError
+from rvbuild.core.moment import read_moment
 from rvbuild.transfers.html_tags import tags_of
 from rvbuild.transfers.urls import origin, shown
 
@@ -96,16 +95,10 @@ def _json(text: str, page: str) -> list[IndexFile]:
                 sha256=_sha256(str(row.get("hashes", {}).get("sha256", ""))),
                 size=size if isinstance(size, int) and size >= 0 else None,
                 yanked=bool(row.get("yanked", False)),
-                uploaded=_moment(str(row.get("upload-time", ""))),
+                uploaded=read_moment(str(row.get("upload-time", ""))),
             )
         )
     return files
-
-
-def _moment(text: str) -> int | None:
-    with suppress(ValueError):
-        return int(dt.datetime.fromisoformat(text).timestamp())
-    return None
 
 
 def _sha256(text: str) -> str:
