@@ -6,6 +6,7 @@ Knows: how its description gets the value, and its files. Must not know: what is
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 from attrs import evolve, frozen
 
@@ -13,12 +14,13 @@ from rvbuild.app.pin_scope import own_names
 from rvbuild.app.services import services_of
 from rvbuild.app.session import Session
 from rvbuild.app.source_outputs import SourceOutputs
-from rvbuild.core.errors import SourceError
+from rvbuild.core.errors import LockError, SourceError
 from rvbuild.core.patch_fit import ReadFile
 from rvbuild.core.patches import Patch, patches_of_source
 from rvbuild.core.pinned import described
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.recipe import FromSpec, Recipe
+from rvbuild.core.source import Source
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.tree import file_at
 from rvbuild.kinds.declaration import keys
@@ -104,9 +106,10 @@ class MovedSource:
             is_lent = use.source == recipe.lent_source
             further = [_patches_for(user, recipe.base) for user in users.values() if is_lent]
             if own or further:
-                read = self._reader(value, use)
+                parts = self._parts(value, use)
+                read, took = self._reader(parts), partial(self._took, use, parts)
                 for patches in ([], *further):
-                    verdict = verdict.beside(patch_verdict(read, [*own, *patches]))
+                    verdict = verdict.beside(patch_verdict(read, [*own, *patches], took))
         return verdict
 
     def _users(self) -> dict[str, Recipe]:
@@ -115,12 +118,25 @@ class MovedSource:
         recipes = filter(None, map(self.session.folder.series.readable, names))
         return {user.base: user for user in recipes if _patches_for(user, base)}
 
-    def _reader(self, value: str, use: PinUse) -> ReadFile:
-        session, spec = self.session, self.described(value, use)
-        if spec is None:
-            return lambda _: None
+    def _parts(self, value: str, use: PinUse) -> tuple[Source, ...]:
+        spec = self.described(value, use)
+        return () if spec is None else self.session.sources.resolve(spec, self.context)
+
+    def _took(self, use: PinUse, parts: tuple[Source, ...], commits: frozenset[str]) -> bool:
+        """Whether one of the commits came with the move; not if nobody can say it."""
+        new = parts[0] if parts else None
+        if new is None or not new.commit_facts:
+            return False
+        try:
+            old = self.values.source(self.pin.recipe, use.source)[0]
+            log = self.session.sources.log(old, new)
+        except (LockError, SourceError):  # whether the patch stays is a person's to say then
+            return False
+        return any(each.commit in commits and not each.is_gone for each in log)
+
+    def _reader(self, parts: tuple[Source, ...]) -> ReadFile:
+        session = self.session
         outputs = SourceOutputs(services_of(session), session.jobs())
-        parts = session.sources.resolve(spec, self.context)
         trees = [outputs.nested(outputs.root(part)) for part in parts]
 
         def read(path: str) -> bytes | None:

@@ -18,9 +18,6 @@ from enum import IntEnum
 
 from attrs import define, field, frozen
 
-_BEGIN = re.compile(rb"^--- ", re.MULTILINE)
-_UPSTREAM = re.compile(rb"^Applied-Upstream:[ \t]*\S", re.MULTILINE | re.IGNORECASE)
-
 ReadFile = Callable[[str], bytes | None]
 """The content of a file by its path; None: there is no such file."""
 
@@ -122,11 +119,6 @@ class PatchFit:
     def _unchanged(self, path: str) -> list[str] | None:
         data = self.read(path)
         return None if data is None else data.decode(errors="surrogateescape").split("\n")
-
-
-def says_upstream(patch: bytes) -> bool:
-    """Whether a patch's header says that upstream has it (DEP-3's ``Applied-Upstream``)."""
-    return bool(_UPSTREAM.search(_BEGIN.split(patch, maxsplit=1)[0]))
 
 
 def _applied(lines: Sequence[str], hunks: Iterable[_Hunk]) -> list[str]:

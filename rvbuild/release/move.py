@@ -78,7 +78,7 @@ class PinMove:
     2. ``release`` is the tag that was named; a commit is none, unless the person says it.
     3. ``end-of-support`` stays that of the series; of a new series it is a person's to say, if
        the one that it comes from has it.
-    4. ``patches`` stay, but those that upstream has, and say so (``Applied-Upstream``). One that
+    4. ``patches`` stay, but those that upstream has, and say so (`patch_verdict`). One that
        does not apply to the new source is a person's to replace. Each recipe has its own source;
        those of every series, or of who uses the source, are left out by nobody else.
     5. What the person says stands, whatever these rules would give.

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve, field, frozen
 
-from rvbuild.core.patch_fit import PatchFit, Presence, ReadFile, says_upstream
+from rvbuild.core.patch_fit import PatchFit, Presence, ReadFile
+from rvbuild.core.patch_header import says_upstream, upstream_commits
 from rvbuild.core.patches import Patch
 from rvbuild.core.recipe import Recipe
 
@@ -54,19 +55,35 @@ Judge = Callable[[str, tuple[str, ...]], PatchVerdict]
 """Looks at the patches of a recipe's sources, by its name and the files that its series has."""
 
 
-def patch_verdict(read: ReadFile, patches: Iterable[Patch]) -> PatchVerdict:
-    """What becomes of the patches of one source, which are applied in their order."""
+TookCommit = Callable[[frozenset[str]], bool]
+"""Whether the source that is moved to has one of these commits, and the one from before has not."""
+
+
+def patch_verdict(
+    read: ReadFile, patches: Iterable[Patch], took: TookCommit = lambda _: False
+) -> PatchVerdict:
+    """What becomes of the patches of one source, which are applied in their order.
+
+    Upstream has a patch that says so if its lines are there, and surely for it: nothing else can be
+    meant (`Presence.THERE`), or a commit that it names came with the move.
+    """
     fit, problems, upstream = PatchFit(read), dict[PatchName, str](), set[PatchName]()
     for owner, path in patches:
         data = next((data for file, data, _ in owner.files if file == path), None)
         if data is None:
             continue  # whoever reads the recipe says so
         presence, name = fit.presence(data), (owner.base, path)
-        if presence is Presence.THERE and says_upstream(data):
+        if says_upstream(data) and _is_sure(presence, upstream_commits(data), took):
             upstream.add(name)
         elif problem := _problem(fit, data, presence):
             problems[name] = problem
     return PatchVerdict(problems=problems, upstream=frozenset(upstream))
+
+
+def _is_sure(presence: Presence, commits: frozenset[str], took: TookCommit) -> bool:
+    if presence is Presence.UNKNOWN:
+        return bool(commits) and took(commits)
+    return presence is Presence.THERE
 
 
 def _problem(fit: PatchFit, data: bytes, presence: Presence) -> str:

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from rvbuild.core.patch_fit import PatchFit, Presence, says_upstream
+from rvbuild.core.patch_fit import PatchFit, Presence
 
 FILE = "".join(f"line {number}\n" for number in range(1, 21))
 
@@ -159,13 +159,6 @@ def test_what_an_earlier_patch_makes_is_not_upstreams():
     fit = PatchFit(lambda _: FILE.encode())
     assert fit.problem(patch(FILE, CHANGED)) == ""
     assert fit.presence(patch(FILE, CHANGED)) is Presence.ABSENT
-
-
-def test_what_a_patch_says_of_upstream():
-    header = b"Origin: me\nApplied-Upstream: v1.2\n"
-    assert says_upstream(header + patch(FILE, CHANGED))
-    assert not says_upstream(patch(FILE, CHANGED))
-    assert not says_upstream(b"--- a/f\n+++ b/f\n@@ -1 +1 @@\n-a\n+b\nApplied-Upstream: v1\n")
 
 
 @pytest.mark.skipif(shutil.which("patch") is None, reason="GNU patch is not here")

@@ -272,6 +272,44 @@ def test_where_nobody_knows_whether_upstream_has_a_patch_it_is_asked_for(world: 
     assert world.text(view, "a-source") == text.replace(old, new)
 
 
+@pytest.mark.parametrize(
+    ("named", "locked", "left_out"),
+    [
+        ("2.0", "1.0", ("p.patch",)),
+        ("1.1", "1.0", ("p.patch",)),
+        ("1.0", "1.0", ()),
+        ("1.1", "", ()),
+        ("", "1.0", ()),
+    ],
+    ids=["the new commit", "one between", "the old one", "nothing locked", "none"],
+)
+def test_a_patch_whose_commit_came_with_the_move_is_left_out(
+    world: World, named: str, locked: str, left_out: tuple[str, ...]
+):
+    """Its lines are there, with others around them; it names the commit that it is from."""
+    commits = world.commits["names"]
+    text = FAMILY.format(
+        name="a-source", repository="names", commit=commits["1.0"], patches=", patches: [p.patch]"
+    )
+    folder = world.recipe("a-source", text).parent
+    origin = f"backport, https://example.invalid/commit/{commits.get(named, 'unknown')}"
+    (folder / "p.patch").write_text(
+        f"Origin: {origin}\nApplied-Upstream: 2.0\n\n"
+        "--- a/same\n+++ b/same\n@@ -1 +1,2 @@\n+same\n same\n"
+    )
+    world.recipe("app", APP.replace(", b: {from: b-source}", ""))
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    if locked:
+        world.lock()
+    if left_out:
+        view = world.update("a-source", to=commits["2.0"])
+        assert view.steps[0].left_out == left_out
+        assert "patches" not in world.text(view, "a-source")
+    else:
+        asked = "patches: patches without p.patch, or with another: upstream may have it"
+        assert asked in _details(world, "a-source", to=commits["2.0"])[0]
+
+
 PATCHED = """\
 kind: source
 update: major
