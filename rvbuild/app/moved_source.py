@@ -5,6 +5,7 @@ Knows: how its description gets the value, and its files. Must not know: what is
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
@@ -16,7 +17,7 @@ from rvbuild.app.session import Session
 from rvbuild.app.source_outputs import SourceOutputs
 from rvbuild.core.errors import LockError, SourceError
 from rvbuild.core.patch_fit import ReadFile
-from rvbuild.core.patches import Patch, patches_of_source
+from rvbuild.core.patches import patches_of_source
 from rvbuild.core.pinned import described
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.recipe import FromSpec, Recipe
@@ -27,7 +28,7 @@ from rvbuild.kinds.declaration import keys
 from rvbuild.release.literal_pin import LiteralPin, PinUse, source_text
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import FOLLOWERS
-from rvbuild.release.patch_verdict import PatchVerdict, patch_verdict
+from rvbuild.release.patch_verdict import PatchUse, PatchVerdict, SourceMove, patch_verdict
 
 
 @frozen
@@ -102,59 +103,69 @@ class MovedSource:
         recipe, users = self.pin.recipe, self._users()
         verdict = PatchVerdict(users=users)
         for use in self.pin.uses:
-            own = [(recipe, path) for path in patches_of_source(recipe, use.source, in_series)]
+            files = patches_of_source(recipe, use.source, in_series)
+            own = [*_patches(recipe, use.source, files)]
             is_lent = use.source == recipe.lent_source
-            further = [_patches_for(user, recipe.base) for user in users.values() if is_lent]
+            further = [[*_patches_for(each, recipe.base)] for each in users.values() if is_lent]
             if own or further:
-                parts = self._parts(value, use)
-                read, took = self._reader(parts), partial(self._took, use, parts)
+                move = self._move(value, use)
                 for patches in ([], *further):
-                    verdict = verdict.beside(patch_verdict(read, [*own, *patches], took))
+                    verdict = verdict.beside(patch_verdict(move, [*own, *patches]))
         return verdict
 
     def _users(self) -> dict[str, Recipe]:
         """The project's recipes that have patches of their own for what this one lends."""
         base, names = self.pin.recipe.base, own_names(self.session)
         recipes = filter(None, map(self.session.folder.series.readable, names))
-        return {user.base: user for user in recipes if _patches_for(user, base)}
+        return {user.base: user for user in recipes if any(_patches_for(user, base))}
 
-    def _parts(self, value: str, use: PinUse) -> tuple[Source, ...]:
+    def _move(self, value: str, use: PinUse) -> SourceMove:
         spec = self.described(value, use)
-        return () if spec is None else self.session.sources.resolve(spec, self.context)
+        new = () if spec is None else self.session.sources.resolve(spec, self.context)
+        old: tuple[Source, ...] = ()
+        with suppress(LockError):  # what it was nobody knows
+            old = self.values.source(self.pin.recipe, use.source)
+        return SourceMove(
+            old=self._reader(old) if old else None,
+            new=self._reader(new),
+            has_new_commit=partial(self._has_new_commit, old, new),
+        )
 
-    def _took(self, use: PinUse, parts: tuple[Source, ...], commits: frozenset[str]) -> bool:
+    def _has_new_commit(
+        self, old: tuple[Source, ...], new: tuple[Source, ...], commits: frozenset[str]
+    ) -> bool:
         """Whether one of the commits came with the move; not if nobody can say it."""
-        new = parts[0] if parts else None
-        if new is None or not new.commit_facts:
+        if not (commits and old and new and new[0].commit_facts):
             return False
-        try:
-            old = self.values.source(self.pin.recipe, use.source)[0]
-            log = self.session.sources.log(old, new)
-        except (LockError, SourceError):  # whether the patch stays is a person's to say then
-            return False
-        return any(each.commit in commits and not each.is_gone for each in log)
+        with suppress(SourceError):  # whether the patch stays is a person's to say then
+            log = self.session.sources.log(old[0], new[0])
+            return any(each.commit in commits and not each.is_gone for each in log)
+        return False
 
     def _reader(self, parts: tuple[Source, ...]) -> ReadFile:
-        session = self.session
-        outputs = SourceOutputs(services_of(session), session.jobs())
-        trees = [outputs.nested(outputs.root(part)) for part in parts]
+        outputs = SourceOutputs(services_of(self.session), self.session.jobs())
 
         def read(path: str) -> bytes | None:
-            nodes = (file_at(tree, path) for tree in trees)
-            node = next(filter(None, nodes), None)
+            trees = (outputs.nested(outputs.root(part)) for part in parts)
+            node = next(filter(None, (file_at(tree, path) for tree in trees)), None)
             return None if node is None else outputs.read(node.digest)
 
         return read
 
 
-def _patches_for(user: Recipe, lender: str) -> list[Patch]:
+def _patches(recipe: Recipe, source: str, files: Iterable[str]) -> Iterator[tuple[PatchUse, bytes]]:
+    """Patches with their content; of a file that is missing, whoever reads the recipe says it."""
+    contents = {file: data for file, data, _ in recipe.files}
+    for file in files:
+        if file in contents:
+            yield PatchUse(recipe.base, source, file), contents[file]
+
+
+def _patches_for(user: Recipe, lender: str) -> Iterator[tuple[PatchUse, bytes]]:
     """The patches that a recipe has for a source of another one."""
-    return [
-        (user, path)
-        for use in user.sources.values()
-        if isinstance(use.spec, FromSpec) and use.spec.recipe == lender
-        for path in use.patches
-    ]
+    for source, use in user.sources.items():
+        if isinstance(use.spec, FromSpec) and use.spec.recipe == lender:
+            yield from _patches(user, source, use.patches)
 
 
 def _attribute(spec: SourceSpec, word: str) -> str:

@@ -345,7 +345,9 @@ def _movable(pins: Iterable[LiteralPin], statuses: Iterable[PinStatus]) -> Itera
             yield _Movable(pin, status, Destination(value=value, tag=tag, commit=allowed.commit))
 
 
-def _judged(source: MovedSource, value: str, recipe: str, patches: tuple[str, ...]) -> PatchVerdict:
+def _judged(
+    source: MovedSource, value: str, recipe: Recipe, patches: tuple[str, ...]
+) -> PatchVerdict:
     del recipe  # it is that of the pin
     return source.patches(value, patches)
 

@@ -36,7 +36,7 @@ from rvbuild.release.family import family_lacking, family_with
 from rvbuild.release.literal_pin import LiteralPin, literal_pins, source_text, tag_for, value_for
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import Destination, PinMove
-from rvbuild.release.patch_verdict import PatchVerdict
+from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
 
 
@@ -262,12 +262,13 @@ class _Move:
             self._family(move, pin, series)
         return move
 
-    def _judged(self, recipe: str, patches: tuple[str, ...]) -> PatchVerdict:
+    def _judged(self, recipe: Recipe, patches: tuple[str, ...]) -> PatchVerdict:
         """What becomes of patches at the source that their recipe moves to."""
-        if recipe not in self._sources:
+        if recipe.base not in self._sources:
             untried = "nobody knows the source that it is for"
-            return PatchVerdict(problems={(recipe, file): untried for file in patches})
-        source, value = self._sources[recipe]
+            uses = (PatchUse(recipe.base, recipe.lent_source, file) for file in patches)
+            return PatchVerdict(problems=dict.fromkeys(uses, untried))
+        source, value = self._sources[recipe.base]
         return source.patches(value, patches) if value else PatchVerdict()
 
     def _default_series(self, series: str) -> None:

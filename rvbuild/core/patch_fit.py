@@ -27,7 +27,7 @@ _FUZZ = 2
 """How many lines at each end of a hunk may be others; GNU patch's own number."""
 
 
-class Presence(IntEnum):
+class PatchPresence(IntEnum):
     """Whether files have what a patch makes of them; of several, the least holds."""
 
     ABSENT = 0
@@ -106,11 +106,11 @@ class PatchFit:
         self._changed |= changed
         return ""
 
-    def presence(self, patch: bytes) -> Presence:
+    def presence(self, patch: bytes) -> PatchPresence:
         """Whether the files, as they are, have already what a patch makes of them."""
         files = [*_files(patch.decode(errors="surrogateescape").split("\n"))]
         if not any(each.hunks for each in files):
-            return Presence.ABSENT
+            return PatchPresence.ABSENT
         return min(_presence(each, self._unchanged(each.path)) for each in files)
 
     def _lines(self, path: str) -> list[str] | None:
@@ -137,17 +137,19 @@ def _applied(lines: Sequence[str], hunks: Iterable[_Hunk]) -> list[str]:
     return [*done, *lines[at:]]
 
 
-def _presence(patch: _FilePatch, lines: Sequence[str] | None) -> Presence:
-    if lines is None:
-        return Presence.ABSENT if any(hunk.new for hunk in patch.hunks) else Presence.THERE
+def _presence(patch: _FilePatch, lines: Sequence[str] | None) -> PatchPresence:
+    if lines is None:  # a file that a patch removes may stand elsewhere now
+        return (
+            PatchPresence.ABSENT if any(hunk.new for hunk in patch.hunks) else PatchPresence.UNKNOWN
+        )
     if patch.is_new:
         new = [line for hunk in patch.hunks for line in hunk.new]
-        return Presence.THERE if [*lines] in (new, [*new, ""]) else Presence.ABSENT
+        return PatchPresence.THERE if [*lines] in (new, [*new, ""]) else PatchPresence.ABSENT
     if not _stand(lines, patch.hunks, _FUZZ):
-        return Presence.ABSENT
+        return PatchPresence.ABSENT
     applies_again = any(_fits(lines, hunk, 0) for hunk in patch.hunks)
     is_exact = _stand(lines, patch.hunks, 0)
-    return Presence.THERE if is_exact and not applies_again else Presence.UNKNOWN
+    return PatchPresence.THERE if is_exact and not applies_again else PatchPresence.UNKNOWN
 
 
 def _stand(lines: Sequence[str], hunks: Iterable[_Hunk], fuzz: int) -> bool:

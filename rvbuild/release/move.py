@@ -5,7 +5,7 @@ Knows: which facts of a series follow from which. Must not know: repositories, l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, field, frozen
 
@@ -22,7 +22,7 @@ from rvbuild.recipes_yaml.recipe_root import RECIPE_FILE
 from rvbuild.recipes_yaml.recipe_series import FACTS, MIN_AGE, PATCHES, RELEASE, SUPPORT, UPDATE
 from rvbuild.recipes_yaml.spelling import Words
 from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
-from rvbuild.release.patch_verdict import Judge, PatchVerdict
+from rvbuild.release.patch_verdict import Judge, PatchUse, PatchVerdict
 
 FOLLOWERS = ("commit", "sha256")
 """Words of a source that are of one version of it, and say nothing of which comes next."""
@@ -114,8 +114,8 @@ class PinMove:
             self._follow(pin, key, value, to, moves=moves)
         if pin.series:
             self._series_facts(pin, to if moves else None)
-        elif moves:
-            self._source_patches(pin.recipe, self.judge(pin.recipe.base, ()))
+        else:
+            self._all_patches(pin.recipe, moves=moves)
 
     def new_series(self, pin: LiteralPin, series: str, to: Destination) -> None:
         """Put a series beside that of a value, from which it comes."""
@@ -149,7 +149,7 @@ class PinMove:
             why = f"`per-series`, and `${{…}}` in the source for what each series says ({series})"
             self.asks.append(Ask(name="", where=pin.place, why=f"{why}: write them by hand"))
             return
-        self._source_patches(recipe, self.judge(recipe.base, ()).shared)
+        self._source_patches(recipe, self.judge(recipe, ()).shared)
         present: dict[str, Words] = {former: {word: pin.value}} if former else {}
         new: dict[str, Words] = {series: {word: to.value}}
         is_first = not former or position([former], series) == 0
@@ -278,12 +278,23 @@ class PinMove:
     def _patches(
         self, recipe: Recipe, old: SeriesValues, key: str, prefix: str, *, moves: bool
     ) -> tuple[str, ...]:
-        patches = self._said_patches(prefix + PATCHES, old.patches)
-        if not moves:
-            return patches
-        verdict = self.judge(recipe.base, patches)
+        name = prefix + PATCHES
+        patches = self._said_patches(name, old.patches)
+        verdict = self.judge(recipe, patches) if moves else PatchVerdict()
         self._source_patches(recipe, verdict.shared, prefix)
-        return self._fitting(recipe, f"{key}.{PATCHES}", prefix + PATCHES, old.patches, verdict)
+        uses = _uses(recipe, recipe.lent_source, old.patches)
+        return self._fitting(recipe, f"{key}.{PATCHES}", name, uses, verdict)
+
+    def _all_patches(self, recipe: Recipe, *, moves: bool) -> None:
+        """Those of the sources, and of each series: they all have the one value."""
+        verdict = self.judge(recipe, ()) if moves else PatchVerdict()
+        self._source_patches(recipe, verdict)
+        for series, old in recipe.per_series.items():
+            key = ("per-series", series, PATCHES)
+            verdict = self.judge(recipe, old.patches) if moves else PatchVerdict()
+            uses = _uses(recipe, recipe.lent_source, old.patches)
+            new = self._fitting(recipe, ".".join(key), ".".join(key), uses, verdict)
+            self._fact(file_of(recipe.base), key, old.patches or None, new or None)
 
     def _source_patches(self, recipe: Recipe, verdict: PatchVerdict, prefix: str = "") -> None:
         """The patches that stand in sources: of a recipe, and of those that use its source."""
@@ -292,21 +303,28 @@ class PinMove:
             for source, use in owner.sources.items():
                 if use.patches:
                     name, key = f"{begin}{source}.{PATCHES}", ("sources", source, PATCHES)
-                    new = self._fitting(owner, ".".join(key), name, use.patches, verdict)
+                    uses = _uses(owner, source, use.patches)
+                    new = self._fitting(owner, ".".join(key), name, uses, verdict)
                     self._fact(file_of(owner.base), key, use.patches, new or None)
 
     def _fitting(
-        self, recipe: Recipe, key: str, name: str, old: tuple[str, ...], verdict: PatchVerdict
+        self,
+        recipe: Recipe,
+        key: str,
+        name: str,
+        uses: Sequence[PatchUse],
+        verdict: PatchVerdict,
     ) -> tuple[str, ...]:
         """The patches that stay."""
+        files = tuple(use.file for use in uses)
         if name in self.said:
-            return self._said_patches(name, old)
-        names = {file: (recipe.base, file) for file in old}
-        for file in (each for each in old if names[each] in verdict.problems):
-            why = f"patches without {file}, or with another: {verdict.problems[names[file]]}"
-            self.asks.append(Ask(name=name, where=recipe.at(f"{key}.{file}"), why=why))
-        self.left_out += (each for each in old if names[each] in verdict.upstream)
-        return tuple(each for each in old if names[each] not in verdict.upstream)
+            return self._said_patches(name, files)
+        self.taken.add(name)
+        for use in (each for each in uses if each in verdict.problems):
+            why = f"patches without {use.file}, or with another: {verdict.problems[use]}"
+            self.asks.append(Ask(name=name, where=recipe.at(f"{key}.{use.file}"), why=why))
+        self.left_out += (each.file for each in uses if each in verdict.upstream)
+        return tuple(each.file for each in uses if each not in verdict.upstream)
 
     def _said_patches(self, name: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
         said = self._said(name, ",".join(otherwise))
@@ -353,6 +371,10 @@ class PinMove:
             self.edits = self.edits.remove_entry(file, path)
         if new is not None:
             self.edits = self.edits.add_entry(file, path, new)
+
+
+def _uses(recipe: Recipe, source: str, files: Iterable[str]) -> list[PatchUse]:
+    return [PatchUse(recipe.base, source, file) for file in files]
 
 
 def _facts(series: SeriesValues) -> dict[str, Words]:

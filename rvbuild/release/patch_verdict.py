@@ -7,19 +7,25 @@ source is from, who is asked.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from attrs import evolve, field, frozen
 
-from rvbuild.core.patch_fit import PatchFit, Presence, ReadFile
+from rvbuild.core.patch_fit import PatchFit, PatchPresence, ReadFile
 from rvbuild.core.patch_header import says_upstream, upstream_commits
-from rvbuild.core.patches import Patch
 from rvbuild.core.recipe import Recipe
-
-PatchName = tuple[str, str]
-"""The recipe that has a patch, and the file beside it."""
 
 _HAS = "upstream has it"
 _MAY_HAVE = "upstream may have it: its lines are there, and nobody knows if they are for it"
+_SHARED = "all series have it"
+
+
+class PatchUse(NamedTuple):
+    """A patch of a source: the recipe that has it, what that calls the source, and the file."""
+
+    recipe: str
+    source: str
+    file: str
 
 
 @frozen(kw_only=True)
@@ -28,19 +34,20 @@ class PatchVerdict:
 
     Attributes:
         problems: Why one cannot stay as it is.
-        upstream: Those that say that upstream has them, and which it has.
+        upstream: Those that say that upstream has them, and which it took.
         users: Recipes that have patches of their own for the source, by name.
     """
 
-    problems: Mapping[PatchName, str] = field(factory=dict)
-    upstream: frozenset[PatchName] = frozenset()
+    problems: Mapping[PatchUse, str] = field(factory=dict)
+    upstream: frozenset[PatchUse] = frozenset()
     users: Mapping[str, Recipe] = field(factory=dict)
 
     @property
     def shared(self) -> PatchVerdict:
         """The same of patches that others need, too: none of them is left out."""
         problems = {**dict.fromkeys(self.upstream, _HAS), **self.problems}
-        return evolve(self, problems=problems, upstream=frozenset())
+        told = {use: f"{problem}; {_SHARED}" for use, problem in problems.items()}
+        return evolve(self, problems=told, upstream=frozenset())
 
     def beside(self, other: PatchVerdict) -> PatchVerdict:
         """Both."""
@@ -51,43 +58,52 @@ class PatchVerdict:
         )
 
 
-Judge = Callable[[str, tuple[str, ...]], PatchVerdict]
-"""Looks at the patches of a recipe's sources, by its name and the files that its series has."""
+Judge = Callable[[Recipe, tuple[str, ...]], PatchVerdict]
+"""Looks at the patches of a recipe's sources; with the files that its series has."""
 
 
-TookCommit = Callable[[frozenset[str]], bool]
-"""Whether the source that is moved to has one of these commits, and the one from before has not."""
+@frozen(kw_only=True)
+class SourceMove:
+    """A source before and after it moves, as far as it tells what upstream took.
 
+    Upstream took a patch if the move brought it: nothing of it was there before, its lines are
+    there now, and
 
-def patch_verdict(
-    read: ReadFile, patches: Iterable[Patch], took: TookCommit = lambda _: False
-) -> PatchVerdict:
-    """What becomes of the patches of one source, which are applied in their order.
+    * they can be meant for nothing else (`PatchPresence.THERE`), or
+    * a commit that the patch names came with the move.
 
-    Upstream has a patch that says so if its lines are there, and surely for it: nothing else can be
-    meant (`Presence.THERE`), or a commit that it names came with the move.
+    Attributes:
+        old: The files before; of one that nobody knows, nothing is said.
+        new: The files after.
+        has_new_commit: Whether one of some commits came with the move.
     """
-    fit, problems, upstream = PatchFit(read), dict[PatchName, str](), set[PatchName]()
-    for owner, path in patches:
-        data = next((data for file, data, _ in owner.files if file == path), None)
-        if data is None:
-            continue  # whoever reads the recipe says so
-        presence, name = fit.presence(data), (owner.base, path)
-        if says_upstream(data) and _is_sure(presence, upstream_commits(data), took):
-            upstream.add(name)
-        elif problem := _problem(fit, data, presence):
-            problems[name] = problem
+
+    old: ReadFile | None
+    new: ReadFile
+    has_new_commit: Callable[[frozenset[str]], bool] = lambda _: False
+
+    def took(self, patch: bytes, presence: PatchPresence) -> bool:
+        """Whether upstream took a patch, whose presence after the move is known."""
+        if presence is PatchPresence.ABSENT or self.old is None:
+            return False
+        if PatchFit(self.old).presence(patch) is not PatchPresence.ABSENT:
+            return False
+        return presence is PatchPresence.THERE or self.has_new_commit(upstream_commits(patch))
+
+
+def patch_verdict(move: SourceMove, patches: Iterable[tuple[PatchUse, bytes]]) -> PatchVerdict:
+    """What becomes of the patches of one source, which are applied in their order."""
+    fit, problems, upstream = PatchFit(move.new), dict[PatchUse, str](), set[PatchUse]()
+    for use, data in patches:
+        presence = fit.presence(data)
+        is_upstream = move.took(data, presence)
+        if is_upstream and says_upstream(data):
+            upstream.add(use)
+        elif problem := _HAS if is_upstream else _problem(fit, data, presence):
+            problems[use] = problem
     return PatchVerdict(problems=problems, upstream=frozenset(upstream))
 
 
-def _is_sure(presence: Presence, commits: frozenset[str], took: TookCommit) -> bool:
-    if presence is Presence.UNKNOWN:
-        return bool(commits) and took(commits)
-    return presence is Presence.THERE
-
-
-def _problem(fit: PatchFit, data: bytes, presence: Presence) -> str:
-    if presence is Presence.THERE:
-        return _HAS
-    may = _MAY_HAVE if presence is Presence.UNKNOWN else ""
+def _problem(fit: PatchFit, data: bytes, presence: PatchPresence) -> str:
+    may = "" if presence is PatchPresence.ABSENT else _MAY_HAVE
     return "; ".join(filter(None, (fit.problem(data), may)))

@@ -128,7 +128,7 @@ class LocalWriter:
 
     def commit(self, expected: Tree | None = None) -> Tree:
         """Register the tree: durable and verified once this returns it."""
-        self._wrote(AHEAD)  # all is there: the disk takes it while the tree is hashed
+        self._wrote(AHEAD)  # all is there: the disk takes it while folders are hashed or compared
         tree = self._outline.tree(expected)
         self._register(tree, self)
         return tree

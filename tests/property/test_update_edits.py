@@ -35,7 +35,7 @@ def moved(data: bytes, series: str, commit: str, *, add: bool = False, tag: str 
     before = root(data)
     there = pins(RecipeCollection((before,)))
     said = {"end-of-support": "2041-02-28"} if add else {}
-    move = PinMove(RecipeEdits({FILE: data}), said, lambda _: PatchVerdict())
+    move = PinMove(RecipeEdits({FILE: data}), said, lambda *_: PatchVerdict())
     if add:
         former = next(iter(there.values()))
         move.new_series(former, series, Destination(value=commit, tag=tag))
@@ -75,6 +75,6 @@ def test_a_series_comes_and_goes_and_the_bytes_are_the_same(seed: int):
     commit = f"{chance.getrandbits(160):040x}"
     after = moved(recipe.data, series, commit, add=True)
     both = RecipeCollection((root(after),))
-    move = PinMove(RecipeEdits({FILE: after}), {}, lambda _: PatchVerdict())
+    move = PinMove(RecipeEdits({FILE: after}), {}, lambda *_: PatchVerdict())
     move.without_series([both.file(NAME.base)], series)
     assert move.edits.changed[FILE] == recipe.data

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from rvbuild.core.patch_fit import PatchFit, Presence
+from rvbuild.core.patch_fit import PatchFit, PatchPresence
 
 FILE = "".join(f"line {number}\n" for number in range(1, 21))
 
@@ -84,68 +84,68 @@ K3S_PATCH = b"--- a/d/f\n+++ b/d/f\n@@ -2,3 +2,4 @@\n args {\n+  port: 0\n   con
 RETURNS = "a() {\n  if err {\n    return err\n  }\n}\n"
 FORGETS = "b() {\n  foo := bar()\n  if err {\n  }\n  use(foo)\n}\n"
 HANDLES = FORGETS.replace("err {\n", "err {\n    return err\n")
-THERE: dict[str, tuple[str | None, bytes, Presence]] = {
-    "applied": (CHANGED, patch(FILE, CHANGED), Presence.THERE),
-    "applied and moved": ("x\n" + CHANGED, patch(FILE, CHANGED), Presence.THERE),
-    "not applied": (FILE, patch(FILE, CHANGED), Presence.ABSENT),
-    "the line alone": ("line ten\n", patch(FILE, CHANGED), Presence.ABSENT),
+THERE: dict[str, tuple[str | None, bytes, PatchPresence]] = {
+    "applied": (CHANGED, patch(FILE, CHANGED), PatchPresence.THERE),
+    "applied and moved": ("x\n" + CHANGED, patch(FILE, CHANGED), PatchPresence.THERE),
+    "not applied": (FILE, patch(FILE, CHANGED), PatchPresence.ABSENT),
+    "the line alone": ("line ten\n", patch(FILE, CHANGED), PatchPresence.ABSENT),
     "elsewhere, and applies": (
         CALLS + "check();\n",
         patch(CALLS, CHECKS, context=1),
-        Presence.ABSENT,
+        PatchPresence.ABSENT,
     ),
     "elsewhere, and what goes has other lines around it": (
         CALLS.replace("c\n", "C\n") + "check();\n",
         patch(CALLS, CHECKS, context=1),
-        Presence.ABSENT,
+        PatchPresence.ABSENT,
     ),
-    "once of two": (CALLS + CHECKS, patch(CALLS, CHECKS), Presence.UNKNOWN),
-    "a removal": (WITHOUT, patch(CALLS, WITHOUT), Presence.THERE),
-    "no removal": (CALLS, patch(CALLS, WITHOUT), Presence.ABSENT),
+    "once of two": (CALLS + CHECKS, patch(CALLS, CHECKS), PatchPresence.UNKNOWN),
+    "a removal": (WITHOUT, patch(CALLS, WITHOUT), PatchPresence.THERE),
+    "no removal": (CALLS, patch(CALLS, WITHOUT), PatchPresence.ABSENT),
     "a removal with nothing around it": (
         WITHOUT,
         patch(CALLS, WITHOUT, context=0),
-        Presence.ABSENT,
+        PatchPresence.ABSENT,
     ),
-    "a file that went": (None, patch(FILE, ""), Presence.THERE),
-    "a file that did not go": (FILE, patch(FILE, ""), Presence.ABSENT),
-    "a new file": (FILE, patch("", FILE), Presence.THERE),
-    "another new file": (FILE + "more\n", patch("", FILE + "other\n"), Presence.ABSENT),
-    "no new file": (None, patch("", FILE), Presence.ABSENT),
-    "no file": (None, patch(FILE, CHANGED), Presence.ABSENT),
+    "a file that went, or stands elsewhere": (None, patch(FILE, ""), PatchPresence.UNKNOWN),
+    "a file that did not go": (FILE, patch(FILE, ""), PatchPresence.ABSENT),
+    "a new file": (FILE, patch("", FILE), PatchPresence.THERE),
+    "another new file": (FILE + "more\n", patch("", FILE + "other\n"), PatchPresence.ABSENT),
+    "no new file": (None, patch("", FILE), PatchPresence.ABSENT),
+    "no file": (None, patch(FILE, CHANGED), PatchPresence.ABSENT),
     "an addition where nothing else is the same": (
         K3S.replace("  kube\n", "  kube\n  # why\n  port: 0\n"),
         K3S_PATCH,
-        Presence.UNKNOWN,
+        PatchPresence.UNKNOWN,
     ),
     "an addition in another function": (
         RETURNS + FORGETS,
         patch(FORGETS, HANDLES),
-        Presence.UNKNOWN,
+        PatchPresence.UNKNOWN,
     ),
     "an addition in another function, and it does not apply": (
         RETURNS + FORGETS.replace("bar", "baz"),
         patch(FORGETS, HANDLES),
-        Presence.UNKNOWN,
+        PatchPresence.UNKNOWN,
     ),
     "an addition in each function": (
         RETURNS + HANDLES,
         patch(FORGETS, HANDLES),
-        Presence.THERE,
+        PatchPresence.THERE,
     ),
     "an addition with nothing around it": (
         RETURNS,
         patch(FORGETS, HANDLES, context=0),
-        Presence.UNKNOWN,
+        PatchPresence.UNKNOWN,
     ),
-    "an addition that is not there": (K3S, K3S_PATCH, Presence.ABSENT),
+    "an addition that is not there": (K3S, K3S_PATCH, PatchPresence.ABSENT),
     "two additions, and one of them twice": (
         "x\n" + FILE,
         patch(FILE, "x\n" + FILE + "x\n"),
-        Presence.ABSENT,
+        PatchPresence.ABSENT,
     ),
-    "no hunk": (FILE, b"--- a/d/f", Presence.ABSENT),
-    "no hunk of a file": (FILE, b"--- a/d/f\n+++ b/d/f\n", Presence.ABSENT),
+    "no hunk": (FILE, b"--- a/d/f", PatchPresence.ABSENT),
+    "no hunk of a file": (FILE, b"--- a/d/f\n+++ b/d/f\n", PatchPresence.ABSENT),
 }
 
 
@@ -158,7 +158,7 @@ def test_whether_upstream_has_it(name: str):
 def test_what_an_earlier_patch_makes_is_not_upstreams():
     fit = PatchFit(lambda _: FILE.encode())
     assert fit.problem(patch(FILE, CHANGED)) == ""
-    assert fit.presence(patch(FILE, CHANGED)) is Presence.ABSENT
+    assert fit.presence(patch(FILE, CHANGED)) is PatchPresence.ABSENT
 
 
 @pytest.mark.skipif(shutil.which("patch") is None, reason="GNU patch is not here")
@@ -191,8 +191,8 @@ def test_gnu_patch_takes_back_what_is_there(tmp_path: Path, seed: int):
     ran = subprocess.run(words, cwd=tmp_path, input=data, capture_output=True, check=False)
     presence = PatchFit(lambda _: text.encode()).presence(data)
     if b"@@" in data:
-        assert presence is not Presence.THERE or ran.returncode == 0, ran.stdout.decode()
-        assert presence is not Presence.ABSENT or text != new
+        assert presence is not PatchPresence.THERE or ran.returncode == 0, ran.stdout.decode()
+        assert presence is not PatchPresence.ABSENT or text != new
 
 
 @pytest.mark.parametrize("seed", range(300))
@@ -208,7 +208,7 @@ def test_a_patch_that_applies_and_that_upstream_lacks_is_not_there(seed: int):
     fit = PatchFit(lambda _: "".join((*above, *old, *below)).encode())
     presence = fit.presence(data)
     if old != new and fit.problem(data) == "":
-        assert presence is not Presence.THERE
+        assert presence is not PatchPresence.THERE
 
 
 def _repeated(chance: Random, most: int) -> list[str]:

@@ -15,7 +15,7 @@ from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.release.literal_pin import LiteralPin
 from rvbuild.release.move import Destination, PinMove, file_of
-from rvbuild.release.patch_verdict import PatchVerdict
+from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
 
 ONE, TWO, THREE, FOUR = (digit * 40 for digit in "1234")
@@ -36,7 +36,12 @@ RUNC = b"version: {from: r, line: 1, file: V}\ninputs: {go-modules: {from: r}}\n
 
 def collection(text: str) -> RecipeCollection:
     """The recipe beside a patch, and one that has its series."""
-    files = {file_of("r"): text.encode(), "r/a.patch": PATCH, file_of("runc"): RUNC}
+    files = {
+        file_of("r"): text.encode(),
+        "r/a.patch": PATCH,
+        "r/b.patch": PATCH,
+        file_of("runc"): RUNC,
+    }
     root = CommittedRoot("recipes", {path: CommittedFile(data) for path, data in files.items()})
     return RecipeCollection((root,))
 
@@ -102,7 +107,7 @@ def test_a_value_that_stays_changes_nothing():
 
 
 STAYING = """kind: source
-sources: {{r: {{git: 'https://${{host}}/r', commit: '${{commit}}'}}}}
+sources: {{r: {{git: 'https://${{host}}/r', commit: '${{commit}}', patches: [b.patch]}}}}
 per-series:
   "1": {{commit: {}, host: e.org, release: v1.0, patches: [a.patch]}}
 """
@@ -111,18 +116,20 @@ per-series:
 @pytest.mark.parametrize(
     ("said", "old", "new"),
     [
-        ({"end-of-support": "2031-01-01"}, "]}", '], end-of-support: "2031-01-01"}'),
+        ({"end-of-support": "2031-01-01"}, "a.patch]}", 'a.patch], end-of-support: "2031-01-01"}'),
         ({"host": "e.net"}, "host: e.org", "host: e.net"),
         ({"release": "v1.0.1"}, "v1.0", "v1.0.1"),
         ({"patches": ""}, ", patches: [a.patch]", ""),
-        ({"update": "none"}, "]}", "], update: none}"),
+        ({"r.patches": ""}, ", patches: [b.patch]", ""),
+        ({"update": "none"}, "a.patch]}", "a.patch], update: none}"),
     ],
 )
 def test_of_a_value_that_stays_only_what_is_said_moves(said: Mapping[str, str], old: str, new: str):
     """Neither other values are asked for, nor patches tried on what did not change."""
     text = STAYING.format(ONE)
     pin = pins_of(text)[0]
-    untried = PatchVerdict(problems={"a.patch": "tried"})
+    uses = (PatchUse("r", "r", file) for file in ("a.patch", "b.patch"))
+    untried = PatchVerdict(problems=dict.fromkeys(uses, "tried"))
     move = PinMove(RecipeEdits({file_of("r"): text.encode()}), said, lambda *_: untried)
     move.present(pin, Destination(value=ONE, commit=ONE))
     assert text_of(move) == text.replace(old, new)

@@ -45,6 +45,7 @@ def _repository(folder: Path) -> dict[str, str]:
         (folder / "VERSION").write_text(f"{folder.name} {version}\n")
         (folder / "NAME").write_text("one\n")
         (folder / "same").write_text("same\n")
+        (folder / "fix").write_text("one\ntwo\n" + "fixed\n" * (version != "1.0"))
         _git(folder, "add", ".")
         _git(folder, "commit", "-q", "-m", version)
         _git(folder, "tag", f"v{version}")
@@ -275,18 +276,18 @@ def test_where_nobody_knows_whether_upstream_has_a_patch_it_is_asked_for(world: 
 @pytest.mark.parametrize(
     ("named", "locked", "left_out"),
     [
-        ("2.0", "1.0", ("p.patch",)),
         ("1.1", "1.0", ("p.patch",)),
+        ("2.0", "1.0", ("p.patch",)),
         ("1.0", "1.0", ()),
         ("1.1", "", ()),
         ("", "1.0", ()),
     ],
-    ids=["the new commit", "one between", "the old one", "nothing locked", "none"],
+    ids=["one between", "the new commit", "the old one", "nothing locked", "none"],
 )
 def test_a_patch_whose_commit_came_with_the_move_is_left_out(
     world: World, named: str, locked: str, left_out: tuple[str, ...]
 ):
-    """Its lines are there, with others around them; it names the commit that it is from."""
+    """Upstream has its line elsewhere; it names the commit that it is from."""
     commits = world.commits["names"]
     text = FAMILY.format(
         name="a-source", repository="names", commit=commits["1.0"], patches=", patches: [p.patch]"
@@ -295,7 +296,7 @@ def test_a_patch_whose_commit_came_with_the_move_is_left_out(
     origin = f"backport, https://example.invalid/commit/{commits.get(named, 'unknown')}"
     (folder / "p.patch").write_text(
         f"Origin: {origin}\nApplied-Upstream: 2.0\n\n"
-        "--- a/same\n+++ b/same\n@@ -1 +1,2 @@\n+same\n same\n"
+        "--- a/fix\n+++ b/fix\n@@ -1,2 +1,3 @@\n one\n+fixed\n two\n"
     )
     world.recipe("app", APP.replace(", b: {from: b-source}", ""))
     (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
@@ -308,6 +309,72 @@ def test_a_patch_whose_commit_came_with_the_move_is_left_out(
     else:
         asked = "patches: patches without p.patch, or with another: upstream may have it"
         assert asked in _details(world, "a-source", to=commits["2.0"])[0]
+
+
+BOTH = """\
+kind: tool
+version: "1.0"
+sources:
+  one: {git: "https://example.invalid/one", tag: "v${version}", patches: [a.patch]}
+  other: {git: "https://example.invalid/one", tag: v1.0, patches: [a.patch]}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+LENDER = """\
+kind: source
+version: "1.0"
+sources: {r: {git: "https://example.invalid/one", tag: "v${version}"}}
+"""
+BORROWER = """\
+kind: tool
+version: "1"
+sources:
+  one: {from: r, patches: [a.patch]}
+  other: {git: "https://example.invalid/one", tag: v1.0, patches: [a.patch]}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+
+
+@pytest.mark.parametrize(("having", "mover"), [(BOTH, "p"), (BORROWER, "r")])
+def test_a_patch_goes_from_the_source_that_took_it_alone(world: World, having: str, mover: str):
+    """Not from another source of the same recipe, which has it under the same name."""
+    recipe = world.recipe("p", having)
+    world.recipe("r", LENDER)
+    patch = _patch("one 1.0").replace("+other", "+one 2.0")
+    (recipe.parent / "a.patch").write_text("Applied-Upstream: 2.0\n" + patch)
+    world.lock()
+    view = world.update(mover, to="2.0")
+    assert view.steps[0].left_out == ("a.patch",)
+    expected = having.replace('"1.0"', '"2.0"').replace(", patches: [a.patch]", "", 1)
+    assert world.text(view, "p") == expected
+
+
+OF_ALL = """\
+kind: source
+version: "1.0"
+sources: {r: {git: "https://example.invalid/one", tag: "v${version}"}}
+per-series:
+  "1": {patches: [taken.patch, same.patch]}
+  "2": {patches: [old.patch]}
+"""
+
+
+def test_patches_of_each_series_are_tried_where_one_value_is_for_all(world: World):
+    recipe = world.recipe("r", OF_ALL)
+    taken = "Applied-Upstream: 2.0\n" + _patch("one 1.0").replace("+other", "+one 2.0")
+    patches = {"taken": taken, "same": _patch("same", "same"), "old": _patch("one 1.0")}
+    for name, text in patches.items():
+        (recipe.parent / f"{name}.patch").write_text(text)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    world.lock()
+    name = "per-series.2.patches"
+    asked = f"{name}: patches without old.patch, or with another: VERSION: line 1"
+    assert _details(world, "r", to="2.0") == (asked,)
+    view = world.update("r", to="2.0", values={name: "same.patch"})
+    assert world.text(view, "r") == OF_ALL.replace('version: "1.0"', 'version: "2.0"').replace(
+        "taken.patch, ", ""
+    ).replace("old.patch", "same.patch")
 
 
 PATCHED = """\
@@ -350,6 +417,7 @@ def test_a_patch_of_the_source_itself_that_upstream_took_is_left_out(world: Worl
     recipe = world.recipe("r", PATCHED)
     patch = _patch("one 1.0").replace("+other", "+one 2.0")
     (recipe.parent / "first.patch").write_text("Applied-Upstream: 2.0\n" + patch)
+    world.lock()
     view = world.update("r", to="2.0")
     assert view.steps[0].left_out == ("first.patch",)
     assert "patches" not in world.text(view, "r")
@@ -381,7 +449,10 @@ def test_each_patch_is_tried_on_what_those_before_it_give(world: World):
     (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
     assert world.text(world.update("r", to=new), "r") == text.replace(old, new)
     (user.parent / "on-it.patch").write_text(_patch("same", "same"))
-    asked = "user.x.patches: patches without on-it.patch, or with another: same: line 1"
+    asked = (
+        "user.x.patches: patches without on-it.patch, or with another: same: line 1; "
+        "all series have it"
+    )
     assert _details(world, "r", to=new) == (asked,)
     values = {"patches": "", "user.x.patches": ""}
     view = world.update("r", to=new, values=values)
@@ -399,7 +470,11 @@ def test_a_patch_that_other_series_need_is_not_left_out_by_itself(world: World, 
     (recipe.parent / "first.patch").write_text("Applied-Upstream: 2.0\n" + patch)
     (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
     request = {"to": new, "series": series}
-    asked = "r.patches: patches without first.patch, or with another: upstream has it"
+    asked = (
+        "r.patches: patches without first.patch, or with another: upstream has it; "
+        "all series have it"
+    )
+    world.lock()
     assert _details(world, "r", **request) == (asked,)
     view = world.update("r", **request, values={"r.patches": "first.patch"})
     assert "patches: [first.patch]" in world.text(view, "r")

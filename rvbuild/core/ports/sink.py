@@ -17,6 +17,7 @@ class TreeSink(Protocol):
     Paths are relative, ``/``-separated, in normal form (no ``.``, ``..``, empty part,
     NUL or leading ``/``); parents are made as needed. An invalid path, a path whose
     parent is a file or a symlink, or a name given twice is a VerificationError.
+    Several threads may call.
     """
 
     def directory(self, path: str) -> None: ...
