@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 
 from attrs import frozen
 
-from rvbuild.app.pin_scope import locked_values, own_recipes, pin_recipes
+from rvbuild.app.pin_scope import locked_values, overridden_recipes, own_recipes, pin_recipes
 from rvbuild.app.session import Session
 from rvbuild.caches.parallel import ask_all
-from rvbuild.core.errors import RvbuildError, raise_failures
-from rvbuild.core.pin_status import PinStatus
+from rvbuild.core.errors import RvbuildError, each_once, raise_failures
+from rvbuild.core.pin_status import PinStatus, Unasked
 from rvbuild.core.update_policy import UpdatePolicy, policy_of
 from rvbuild.release.literal_pin import LiteralPin, literal_pins
 from rvbuild.release.pin_review import PinReview
@@ -48,6 +48,16 @@ class OutdatedView:
         """
         raise_failures(self.failures, self)
 
+    def refuse_unanswered(self) -> None:
+        """See that every upstream that was asked gave an answer: else nobody knows what there is.
+
+        Raises:
+            RvbuildError: one did not.
+            RunFailed: several did not.
+        """
+        silent = (pin.problem for pin in self.pins if pin.unasked is Unasked.UNREACHABLE)
+        raise_failures(each_once(filter(None, silent)), self)
+
 
 def outdated_pins(
     session: Session,
@@ -70,9 +80,13 @@ def outdated_pins(
     """
     failures: list[RvbuildError] = []
     recipes = [*pin_recipes(session, names)] if names else [*own_recipes(session, failures)]
+    others = () if names else [*overridden_recipes(session, recipes)]
     look = pin_review(session, clock())
-    literal = review_pins(session, look, [*literal_pins(recipes)])
-    return OutdatedView(pins=(*literal, *look.derived(recipes)), failures=tuple(failures))
+    pins = (*literal_pins(recipes), *(pin for pin in literal_pins(others) if pin.instead))
+    derived = (*look.derived(recipes), *(pin for pin in look.derived(others) if pin.instead))
+    return OutdatedView(
+        pins=(*review_pins(session, look, pins), *derived), failures=tuple(failures)
+    )
 
 
 def pin_review(session: Session, now: float) -> PinReview:

@@ -6,6 +6,7 @@ Knows: whose recipes a project has, and what they are read from. Must not know: 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from attrs import frozen
 
@@ -57,6 +58,22 @@ def own_recipes(session: Session, failures: list[RvbuildError]) -> Iterator[Reci
         except RecipeError as error:
             if str(error) not in map(str, failures):
                 failures.append(error)
+
+
+def overridden_recipes(session: Session, own: Iterable[Recipe]) -> Iterator[Recipe]:
+    """Recipes that came with rvbuild, to which series of the project's give values instead.
+
+    Args:
+        session: The run.
+        own: The project's recipes, in every series.
+    """
+    said = {each.instead.wheres for recipe in own for each in recipe.per_series.values()}
+    places = frozenset[Place]().union(*said)
+    for name in sorted({*session.folder.names()} - {*own_names(session)}) if places else ():
+        with suppress(RvbuildError):  # whoever needs it says so
+            for recipe in session.folder.series.every(name):
+                if any(override.where in places for _, override in recipe.overrides):
+                    yield recipe
 
 
 def pin_recipes(session: Session, names: tuple[str, ...]) -> Iterator[Recipe]:

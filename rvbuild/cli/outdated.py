@@ -36,7 +36,10 @@ def outdated_command(
         lines = outdated_lines(view.pins, every=arguments.all)
         sys.stdout.writelines(f"{printable_line(line)}\n" for line in lines)
     view.refuse_failures()
-    return int(arguments.exit_code and view.is_outdated)
+    if not arguments.exit_code or view.is_outdated:
+        return int(arguments.exit_code)
+    view.refuse_unanswered()
+    return 0
 
 
 def status_row(status: PinStatus) -> dict[str, object]:

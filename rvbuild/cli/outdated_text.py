@@ -25,6 +25,7 @@ UNASKED_WORDS = {
     Unasked.UNREACHABLE: "no answer",
     Unasked.NO_ORDER: "no version, and no branch here to compare with",
     Unasked.NOT_LOCKED: "not locked",
+    Unasked.NO_SOURCE: "no source is chosen by it",
 }
 """Why nobody knows what there is, for people."""
 
@@ -131,7 +132,8 @@ def _name(pin: PinStatus) -> str:
 
 
 def _is_other_value(pin: PinStatus) -> bool:
-    return pin.state is PinState.DERIVED and pin.pin.name != "version"
+    is_chosen = pin.state is not PinState.DERIVED and pin.unasked is not Unasked.NO_SOURCE
+    return not is_chosen and pin.pin.name != "version"
 
 
 def pin_name(pin: PinRef) -> str:

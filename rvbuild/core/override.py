@@ -115,6 +115,13 @@ class SeriesOverrides:
         return pins | {ref: o.where for ref, each in self.modules.items() for o in each.values()}
 
     @property
+    def wheres(self) -> frozenset[Place]:
+        """The places of all of them."""
+        modules = (each for of_set in self.modules.values() for each in of_set.values())
+        overrides = (*self.pins.values(), *modules)
+        return frozenset(each.where for each in overrides if each.where)
+
+    @property
     def explanation(self) -> str:
         """Each with its reasons: ``runc/version v1.2.8 while v1.2.5, because CVE-1``."""
         pins = {str(ref): each for ref, each in self.pins.items()}

@@ -38,6 +38,7 @@ class Unasked(Enum):
     UNREACHABLE = "unreachable"
     NO_ORDER = "no-order"
     NOT_LOCKED = "not-locked"
+    NO_SOURCE = "no-source"
 
 
 @frozen(kw_only=True)

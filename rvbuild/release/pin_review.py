@@ -32,7 +32,14 @@ from rvbuild.core.spec_text import spec_text
 from rvbuild.core.update_policy import Reach, UpdatePolicy
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.kinds.table import kind_of
-from rvbuild.release.literal_pin import LiteralPin, PinUse, chooser, is_literal, pin_policy
+from rvbuild.release.literal_pin import (
+    LiteralPin,
+    PinUse,
+    chooser,
+    is_literal,
+    literal_pins,
+    pin_policy,
+)
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.upstreams import FAULTS, Upstreams
 
@@ -178,23 +185,27 @@ class PinReview:
         """Each pin of recipes that is read out of another source, and what decides it.
 
         So is the version of each Go module that another stands for: a pin by the module's path, of
-        the first recipe that uses the set.
+        the first recipe that uses the set. A literal that chooses no source is among them if the
+        recipe has another value instead: that may end.
         """
-        sets = set[SetRef]()
+        told = set[tuple[SetRef, str]]()
         for recipe in recipes:
+            choosing = {each.variable for each in literal_pins([recipe]) if each.instead}
             for name, pin in recipe.all_pins.items():
-                if not isinstance(pin, str) and not is_literal(pin):
-                    row = self._derived(recipe, name, pin)
-                    yield self._overridden(row, pin.instead)
-
+                if isinstance(pin, str):
+                    continue
+                if not is_literal(pin):
+                    yield self._overridden(self._derived(recipe, name, pin), pin.instead)
+                elif pin.instead and name not in choosing:
+                    yield self._overridden(_lone(recipe, name, pin), pin.instead)
             spec = recipe.go_modules
             if spec is not None and spec.instead:
-                yield from self._modules(recipe, spec, sets)
+                yield from self._modules(recipe, spec, told)
 
     def _modules(
-        self, recipe: Recipe, spec: GoModulesSpec, sets: set[SetRef]
+        self, recipe: Recipe, spec: GoModulesSpec, told: set[tuple[SetRef, str]]
     ) -> Iterator[PinStatus]:
-        """Those of a set that is not among ``sets``, which gets it."""
+        """Those of a set that are not among ``told``, which gets them."""
         rows = {path: _unlocked(recipe, path, each) for path, each in spec.instead.items()}
         try:
             ref = set_ref(self.values.recipes, recipe, spec)
@@ -202,13 +213,13 @@ class PinReview:
             for path, row in rows.items():
                 yield self._overridden(evolve(row, problem=error), spec.instead[path])
             return
-        if ref in sets:
-            return
-        sets.add(ref)
         entry = self.values.lock.set_for(ref, spec_text(spec))
         upstream = {each.module: each for each in entry.upstream} if entry else {}
         owner = self.values.recipes.recipe(ref.source.recipe)
         for path, row in rows.items():
+            if (ref, path) in told:
+                continue
+            told.add((ref, path))
             known = self._module(row, upstream[path], owner) if path in upstream else row
             yield self._overridden(known, spec.instead[path])
 
@@ -257,6 +268,17 @@ class PinReview:
         side = Side(name="", lock=self.values.lock, recipes={owner.name: owner})
         entry = self.values.lock.pins.get(PinRef(recipe.name, name))
         return pin_origin(side, entry or PinValue(value="", spec="", source=owner.name))
+
+
+def _lone(recipe: Recipe, name: str, pin: DerivedPin) -> PinStatus:
+    """A literal that chooses no source."""
+    return PinStatus(
+        pin=PinRef(recipe.name, name),
+        place=pin.where,
+        current=pin.rungs[0].argument,
+        state=PinState.UNASKED,
+        unasked=Unasked.NO_SOURCE,
+    )
 
 
 def _unlocked(recipe: Recipe, module: str, instead: Override) -> PinStatus:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from answer_schemas import refuse_misfit
 from attrs import frozen
-from world import Ran, World, git, repository
+from world import ROOT, Ran, World, git, repository
 
 URL = "https://example.org/family"
 SOURCE = """\
@@ -184,6 +184,49 @@ def test_one_upstream_that_fails_spares_the_others(project: Project):
     assert told.code == 0
     assert "  no answer: 1\n    module v1.2.3\n      example.org/m: no module proxy" in told.out
     assert "  lib  1.0.0 -> 1.1.0" in told.out
+
+
+def test_a_code_of_0_says_that_every_upstream_was_asked(project: Project):
+    """What may be moved all the same is more than what nobody knows; offline nobody is asked."""
+    proxy = Path(project.world.environment["GOPROXY"].removeprefix("file://"))
+    (proxy / "example.org/m/@v/list").unlink()
+    told = project.outdated("--exit-code", "module").said("no module proxy")
+    assert told.code == 4
+    assert project.outdated("module").code == 0
+    assert project.outdated("--exit-code", "module", "lib").code == 1
+    assert project.outdated("--exit-code", "--offline", "archive").code == 0
+
+
+ENDED = "{value: v2, because: [CVE-1], while: v1, until: 2000-01-01}"
+INSTEAD = f"instead: {{pins: {{runc/version: {ENDED}}}}}"
+
+
+def test_an_override_that_ended_is_seen_whatever_it_is_on(bare: World):
+    """A literal that no source is chosen by; what a series gives to a recipe of rvbuild's."""
+    bare.recipe(
+        "ovr",
+        "summary: s\nkind: tool\nbuild: ': > $out/out'\noutputs: {out: {path: out}}\npins:\n"
+        f"  d: {{literal: v1, instead: {ENDED}}}\n",
+    )
+    told = bare.run("outdated", "-q", "--offline", "--exit-code")
+    assert told.code == 1
+    assert "  ovr d  v2 instead of v1  ended: it was until 2000-01-01; CVE-1\n" in told.out
+    source = (ROOT / "recipes/k3s-source/recipe.yaml").read_text()
+    said = source.replace(
+        'end-of-support: "2027-02-28"',
+        f'end-of-support: "2027-02-28", {INSTEAD}',
+    )
+    assert said != source
+    folder = bare.recipe("k3s-source", said).parent
+    for patch in (ROOT / "recipes/k3s-source").glob("*.patch"):
+        (folder / patch.name).write_bytes(patch.read_bytes())
+    answer = bare.run("outdated", "-q", "--offline", "--json").json
+    refuse_misfit("outdated", answer)
+    rows = [row for row in answer["pins"] if row["instead"]]
+    assert [(row["recipe"], row["pin"], row["instead"]["ended"]) for row in rows] == [
+        ("ovr", "d", "day"), ("runc@1.35", "version", "upstream"),
+    ]  # fmt: skip
+    assert not [row for row in answer["pins"] if row["recipe"].startswith("nginx")]
 
 
 def test_a_broken_recipe_is_left_out_and_told(project: Project):

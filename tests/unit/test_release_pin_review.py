@@ -359,6 +359,70 @@ def test_what_stands_instead_ends_though_nothing_is_locked(today: str, end: Over
     assert (status.unasked, status.instead, status.ended_by) == (Unasked.NOT_LOCKED, SAID, end)
 
 
+def _set(module: str) -> str:
+    instead = f"instead: {{{module}: {{{WHY}}}}}"
+    return f"build: x\ninputs: {{go-modules: {{from: k, packages: [.], {instead}}}}}\n"
+
+
+WHY = "value: v1.3.0, because: [x], while: v1.2.5, until: 2027-03-01"
+LITERAL = f"{{literal: 1.2.3, {INSTEAD}}}"
+READ = f"{{from: k, line: 1, file: V, {INSTEAD}}}"
+LADDER = f"{{first-of: [{{from: k, line: 1, file: V}}, {{literal: 1.2.3}}], {INSTEAD}}}"
+LITERALS = f"{{first-of: [{{literal: 1.2.3}}, {{literal: 1.2.3}}], {INSTEAD}}}"
+BY_TAG = "sources: {s: {git: 'https://e.org/r', tag: 'v${v}'}}\nbuild: x\n"
+BY_URL = "sources: {s: {url: 'https://e.org/${v}'}}\nbuild: x\n"
+BY_FILE = "sources: {s: {git: 'https://e.org/r', tag: 'v1.${v}-${version}'}}\nbuild: x\n"
+PINS = {"literal": LITERAL, "read": READ, "ladder": LADDER, "literals": LITERALS}
+PLACES = {
+    "version": ("version: {}", "build: x\n"),
+    "date": ("date: {}", "build: x\n"),
+    "pin": ("pins: {{v: {}}}", "build: x\n"),
+    "pin and tag": ("pins: {{v: {}}}", BY_TAG),
+    "pin and address": ("pins: {{v: {}}}", BY_URL),
+    "pin and part of a tag": ("version: '2'\npins: {{v: {}}}", BY_FILE),
+    "pin beside one that a source has": ("version: '2'\npins: {{w: {0}, v: {0}}}", BY_TAG),
+}
+TWO_MODULES = _set("e.org/lib").replace("e.org/lib: ", f"e.org/a: {{{WHY}}}, e.org/lib: ")
+FORMS = {
+    **{
+        f"{kind}, {place}": f"{key.format(pin)}\n{rest}"
+        for kind, pin in PINS.items()
+        for place, (key, rest) in PLACES.items()
+        if (kind, place) != ("literal", "date")  # a date is read
+    },
+    "module": _set("e.org/lib"),
+    "modules": TWO_MODULES,
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_whatever_has_another_value_instead_has_a_row(name: str):
+    """Whatever it is on: literal or read, of a source or of none. `outdated` sees that it ended."""
+    text = FORMS[name]
+    look, known = review(World({"e.org/r": tags("v1.2.3")}), {"k": RELEASED, "r": text})
+    look, recipes = evolve(look, today="2027-03-02"), known.every()
+    rows = [*map(look.literal, literal_pins(recipes)), *look.derived(recipes)]
+    ended = [row for row in rows if row.instead and row.ended_by is OverrideEnd.DAY]
+    assert len(ended) == len({row.pin for row in ended}) == text.count("until:") > 0
+    assert all(row.is_outdated for row in ended)
+
+
+def test_a_literal_without_a_source_has_its_value():
+    """It is upstream's, which what stands instead was decided for."""
+    look, known = review(World({}), {"r": f"pins: {{d: {LITERAL}}}\nbuild: x\n"})
+    (status,) = look.derived(known.every())
+    assert (str(status.pin), status.current) == ("r/d", "1.2.3")
+    assert (status.state, status.unasked) == (PinState.UNASKED, Unasked.NO_SOURCE)
+    assert (status.instead, status.is_outdated) == (SAID, False)
+
+
+def test_recipes_that_use_one_set_say_what_each_has_instead():
+    other = USER.replace("e.org/lib", "e.org/other")
+    look, known = review(World({}), {"k": RELEASED, "r": USER, "s": USER, "t": other})
+    rows = look.derived([known.recipe(f"{each}@1") for each in "rst"])
+    assert [str(each.pin) for each in rows] == ["r@1/e.org/lib", "t@1/e.org/other"]
+
+
 MODULE = "e.org/lib: {value: v1.3.0, because: [x], while: v1.2.5}"
 USER = f"build: x\ninputs: {{go-modules: {{from: k, packages: [.], instead: {{{MODULE}}}}}}}\n"
 ORIGIN = PinOrigin(source="k@1", revision="", file="go.mod", line=3)
