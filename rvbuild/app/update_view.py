@@ -150,8 +150,15 @@ class UpdateView:
 
 
 def difference(old: Side, new: Side, series: tuple[str, str]) -> LockDiff:
-    """What differs between two sides: all of it, or a series of one and a series of the other."""
-    return compare_locks(_of_series(old, series[0]), _of_series(new, series[1]), _describe)
+    """What differs between two sides: all of it, or a series of one and a series of the other.
+
+    Of a series that is new, what it does not have did not go: recipes have the other one alone.
+    """
+    then, now = _of_series(old, series[0]), _of_series(new, series[1])
+    if series[0] != series[1]:
+        recipes = {now.common(name) for name in now.recipes or ()}
+        then = then.only(recipes, {now.module_set(ref) for ref in now.lock.go_modules})
+    return compare_locks(then, now, _describe)
 
 
 def _of_series(side: Side, series: str) -> Side:
