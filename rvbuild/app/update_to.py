@@ -106,7 +106,8 @@ class _Move:
         session = with_recipes(self.session, plan.recipes)
         result = lock(session, self._to_lock(step), every_failure=True)
         result.refuse_failures()
-        pair = (step.old_series, step.series) if self._is_in_series and step.new else ("", "")
+        former = step.old_series if self._is_in_series else ""
+        pair = (former, step.series) if step.new else ("", "")
         diff = plan.difference(result, pair)
         return UpdateView(
             steps=plan.steps,

@@ -152,7 +152,8 @@ class UpdateView:
 def difference(old: Side, new: Side, series: tuple[str, str]) -> LockDiff:
     """What differs between two sides: all of it, or a series of one and a series of the other.
 
-    Of a series that is new, what it does not have did not go: recipes have the other one alone.
+    Of a series that is new, what it does not have did not go: recipes have the other one alone. The
+    first series comes from recipes without any.
     """
     then, now = _of_series(old, series[0]), _of_series(new, series[1])
     if series[0] != series[1]:

@@ -67,6 +67,12 @@ def test_what_goes_elsewhere_is_gone(series: tuple[str, str]):
     assert [str(each.name) for each in diff.sets] == [f"{other}/box@amd64", f"{other}/tree"]
 
 
+@pytest.mark.parametrize("kept", [(), ("app@1",)])
+def test_the_first_series_comes_from_what_has_none(kept: tuple[str, ...]):
+    new = _side(*kept, "app@2", "other")
+    assert difference(_side("app", "other"), new, ("", "2")) == NOTHING
+
+
 def test_what_a_new_series_has_more_came():
     diff = difference(_side(*OLD), _side(*OLD, "app@2", "more@2"), ("1", "2"))
     assert {*diff.recipes} == {"more"}
