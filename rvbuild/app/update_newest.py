@@ -14,12 +14,14 @@ from attrs import define, evolve, field, frozen
 
 from rvbuild.app.lock import LockResult, lock
 from rvbuild.app.lock_scope import named_recipes
+from rvbuild.app.move_origins import MoveOrigins
 from rvbuild.app.moved_source import MovedSource
 from rvbuild.app.outdated import pin_review, review_pins
 from rvbuild.app.pin_scope import own_recipes, with_read
 from rvbuild.app.session import Session, with_recipes
 from rvbuild.app.update_plan import (
     UpdatePlan,
+    beside,
     edited_recipes,
     no_edits,
     own_root,
@@ -102,6 +104,7 @@ class _Movable:
             version=self.to.tag,
             policy=self.status.policy,
             left_out=left_out,
+            sources=self.pin.chosen,
         )
 
 
@@ -140,10 +143,9 @@ class _NewestMoves:
         if result is None:
             return view
         diff = plan.difference(result)
-        origins = plan.origins(diff)
-        return evolve(
-            view, steps=plan.steps, diff=diff, origins=origins, lock=result, files=plan.files()
-        )
+        origins = MoveOrigins(plan.recipes, plan.steps).of(diff.refs)
+        view = evolve(view, beside=beside(self.session, plan.steps), lock=result)
+        return evolve(view, steps=plan.steps, diff=diff, origins=origins, files=plan.files())
 
     # ---- which pins
 

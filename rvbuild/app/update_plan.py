@@ -7,29 +7,27 @@ moves, how it is edited.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from functools import cached_property
 
 from attrs import field, frozen
 
 from rvbuild.app.diff_side import whole_side
 from rvbuild.app.lock import LockResult
-from rvbuild.app.pin_scope import with_read
 from rvbuild.app.project_files import project_lock, required_project
 from rvbuild.app.session import Session, locked_text
 from rvbuild.app.update_view import FileChange, difference
 from rvbuild.core.advice import Hint, Remedy, advise
-from rvbuild.core.errors import RvbuildError, UsageError, suggestion
+from rvbuild.core.errors import UsageError, suggestion
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_diff import LockDiff
-from rvbuild.core.names import SourceRef
+from rvbuild.core.names import PinRef, SourceRef
 from rvbuild.core.pin_step import PinStep
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.project_file import near_path
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_root import RecipeRoot
-from rvbuild.release.literal_pin import LiteralPin
+from rvbuild.release.literal_pin import LiteralPin, file_pins
 from rvbuild.release.move import Ask, PinMove, file_of
 
 _RECIPES = "recipes"
@@ -84,22 +82,12 @@ class UpdatePlan:
         new = whole_side(session, "new", result.new, edited).side
         return difference(old, new, series)
 
-    def origins(self, diff: LockDiff) -> dict[str, int]:
-        """The number of the step that each recipe of a difference follows, if it follows any.
 
-        It is the nearest of those that its sources and pins are read from.
-        """
-        origins: dict[str, int] = {}
-        for name in diff.recipes:
-            with suppress(RvbuildError):  # the lock says so
-                read = with_read(self.recipes, [self.recipes.load(name)])
-                nearest = next(filter(None, (self._steps_of(each.name) for each in read)), None)
-                if nearest:
-                    origins[name] = nearest[0]
-        return origins
-
-    def _steps_of(self, recipe: str) -> list[int]:
-        return [at for at, step in enumerate(self.steps) if step.is_of(recipe)]
+def beside(session: Session, steps: Iterable[PinStep]) -> tuple[PinRef, ...]:
+    """All values by which sources are chosen in recipes of which one moves."""
+    every = session.folder.series.every
+    recipes = dict.fromkeys(step.recipe for step in steps)
+    return tuple(pin.ref for name in recipes for pin in file_pins(every(name)))
 
 
 def own_root(session: Session) -> RecipeRoot:

@@ -18,6 +18,7 @@ from rvbuild.app.pin_scope import locked_values
 from rvbuild.app.session import Session, with_recipes
 from rvbuild.app.update_plan import (
     UpdatePlan,
+    beside,
     no_edits,
     own_root,
     refuse_asks,
@@ -95,6 +96,7 @@ class _Move:
             series=series,
             version=to.tag,
             left_out=tuple(move.left_out),
+            sources=pin.chosen,
         )
         return self._locked(move, step)
 
@@ -112,10 +114,11 @@ class _Move:
         return UpdateView(
             steps=plan.steps,
             diff=diff,
-            origins=dict.fromkeys(diff.recipes, 0),
+            origins=dict.fromkeys(diff.refs, 0),
             said=frozenset(name for name, (_, value) in self._sources.items() if value),
             lock=result,
             files=plan.files(),
+            beside=beside(self.session, plan.steps),
             project=str(self.session.workspace.project),
         )
 

@@ -16,7 +16,7 @@ from rvbuild.core.component import Component
 from rvbuild.core.errors import raise_failures
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_diff import LockDiff, compare_locks
-from rvbuild.core.names import RecipeName
+from rvbuild.core.names import PinRef, RecipeName, Ref
 from rvbuild.core.pin_status import PinStatus
 from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.side import Side
@@ -77,12 +77,13 @@ class UpdateView:
         unasked: Those of which nobody knows what there is.
         shipped: How many pins stay because they are of recipes that came with rvbuild.
         diff: What differs of pins, sources and sets; without the name of a series that is new.
-        origins: The number of the step that a recipe of the difference follows, by its name there.
+        origins: The number of the step that an entry of the difference follows, by its name there.
         said: Recipes without a step whose new values a person says, without their series.
         lock: The lock; None if nothing moves.
         files: Changed recipe files, by their paths in the project.
         failures: What went wrong, with those that stay, too; each once.
         project: Its folder.
+        beside: All values by which sources are chosen in the recipes of which one moves.
     """
 
     steps: tuple[PinStep, ...] = ()
@@ -91,12 +92,13 @@ class UpdateView:
     unasked: tuple[PinStatus, ...] = ()
     shipped: int = 0
     diff: LockDiff = _NO_DIFFERENCE
-    origins: Mapping[str, int] = field(factory=dict)
+    origins: Mapping[Ref, int] = field(factory=dict)
     said: frozenset[str] = frozenset()
     lock: LockResult | None = None
     files: Mapping[str, FileChange] = field(factory=dict)
     failures: tuple[Exception, ...] = ()
     project: str
+    beside: tuple[PinRef, ...] = ()
 
     @property
     def is_change(self) -> bool:
@@ -108,17 +110,15 @@ class UpdateView:
         """Whether the lock is to be written."""
         return self.lock is not None and write_lock(self.lock.new).encode() != self.lock.data
 
-    def own_step(self, recipe: str) -> PinStep | None:
-        """The step of which a recipe of the difference has the value itself."""
-        at = self.origins.get(recipe)
-        if at is None or RecipeName.parse(recipe).base != self.steps[at].recipe:
-            return None
-        return self.steps[at]
+    def own_step(self, ref: Ref) -> PinStep | None:
+        """The step of which the recipe of an entry of the difference has the value itself."""
+        at = self.origins.get(ref)
+        return self.steps[at] if at is not None and _base(ref) == self.steps[at].recipe else None
 
-    def cause(self, recipe: str) -> StepCause | None:
-        """Why a source of a recipe of the difference changes; None: it follows others."""
-        step = self.own_step(recipe)
-        if step is None and RecipeName.parse(recipe).base in self.said:
+    def cause(self, ref: Ref) -> StepCause | None:
+        """Why an entry of the difference changes; None: it follows others."""
+        step = self.own_step(ref)
+        if step is None and _base(ref) in self.said:
             return StepCause.ASKED
         return step.cause if step else None
 
@@ -147,6 +147,11 @@ class UpdateView:
             RunFailed: several could not.
         """
         raise_failures(self.failures, self, kept=self.is_change)
+
+
+def _base(ref: Ref) -> str:
+    """The recipe of an entry, without its series."""
+    return RecipeName.parse(str(ref).partition("/")[0]).base
 
 
 def difference(old: Side, new: Side, series: tuple[str, str]) -> LockDiff:

@@ -183,7 +183,7 @@ def _log_section(log: UpstreamLog) -> DiffSection:
     """The commits of a source, the newest first; at the end how many others there are."""
     lines = [_commit_line(each) for each in log.commits]
     if log.others:
-        words = "other touches" if log.others == 1 else "others touch"
+        words = "other commit touches" if log.others == 1 else "other commits touch"
         lines.append(DiffLine(f"{log.others} {words} nothing that a step reads"))
     if log.problem:
         lines.append(DiffLine("not known", note=str(log.problem)))

@@ -21,7 +21,7 @@ from rvbuild.core.lock_diff import PinOrigin
 from rvbuild.core.override import Override
 from rvbuild.core.pin_status import PinStatus
 from rvbuild.core.printable import printable_line
-from rvbuild.core.update_policy import UpdatePolicy, age_text
+from rvbuild.core.update_policy import UpdatePolicy
 
 
 def outdated_command(
@@ -86,7 +86,7 @@ def status_row(status: PinStatus) -> dict[str, object]:
 
 def policy_row(policy: UpdatePolicy) -> dict[str, object]:
     """What may be taken."""
-    return {"update": policy.reach.value, "min-age": age_text(policy.min_age) or None}
+    return {"update": policy.reach.value, "min-age": policy.age_text or None}
 
 
 def _candidate(candidate: Candidate) -> dict[str, object]:

@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from rvbuild.cli.messages import count_text
+from rvbuild.cli.pin_names import PinNames, pin_names
 from rvbuild.core.candidate import HeldBack, Hold
 from rvbuild.core.names import PinRef
 from rvbuild.core.override import Override, OverrideEnd
@@ -37,20 +38,28 @@ def outdated_lines(pins: Sequence[PinStatus], *, every: bool = False) -> Iterato
         pins: All of them.
         every: Whether to list what is only counted else: what is up to date, and derived.
     """
+    names = status_names(pins)
     groups = {state: [pin for pin in pins if pin.state is state] for state in PinState}
-    yield from table_lines("May be moved", groups[PinState.MOVABLE])
-    yield from table_lines("Held back", groups[PinState.HELD])
-    yield from _row_lines("Overrides", [*_override_rows(pins)])
-    yield from _counted("Up to date", groups[PinState.CURRENT], every=every)
-    yield from _counted("Derived", groups[PinState.DERIVED], every=every)
-    yield from unasked_lines(groups[PinState.UNASKED])
+    yield from table_lines("May be moved", groups[PinState.MOVABLE], names)
+    yield from table_lines("Held back", groups[PinState.HELD], names)
+    yield from _row_lines("Overrides", [*_override_rows(pins, names)])
+    yield from _counted("Up to date", groups[PinState.CURRENT], names, every=every)
+    yield from _counted("Derived", groups[PinState.DERIVED], names, every=every)
+    yield from unasked_lines(groups[PinState.UNASKED], names)
     if not pins:
         yield "no pin is there"
 
 
-def table_lines(title: str, pins: Sequence[PinStatus]) -> Iterator[str]:
+def status_names(pins: Iterable[PinStatus], others: Iterable[PinRef] = ()) -> PinNames:
+    """What pins are called, beside others."""
+    known = {pin.pin: pin for pin in pins}
+    whole = {ref for ref, pin in known.items() if _is_other_value(pin)}
+    return pin_names((*known, *others), whole)
+
+
+def table_lines(title: str, pins: Sequence[PinStatus], names: PinNames) -> Iterator[str]:
     """A line for each pin, and what there is to say of it; none without pins."""
-    yield from _row_lines(title, [*map(table_row, pins)])
+    yield from _row_lines(title, [table_row(pin, names) for pin in pins])
 
 
 def _row_lines(title: str, rows: Sequence[tuple[str, str, str]]) -> Iterator[str]:
@@ -68,12 +77,12 @@ def _row_lines(title: str, rows: Sequence[tuple[str, str, str]]) -> Iterator[str
     yield ""
 
 
-def table_row(pin: PinStatus) -> tuple[str, str, str]:
+def table_row(pin: PinStatus, names: PinNames) -> tuple[str, str, str]:
     """Its name, its values, and what there is to say of it."""
-    return _name(pin), _values(pin), _note(pin)
+    return names[pin.pin], _values(pin), _note(pin)
 
 
-def _override_rows(pins: Iterable[PinStatus]) -> Iterator[tuple[str, str, str]]:
+def _override_rows(pins: Iterable[PinStatus], names: PinNames) -> Iterator[tuple[str, str, str]]:
     """What recipes have instead of values, with its end and its reasons."""
     for pin in pins:
         if pin.instead is not None:
@@ -83,7 +92,7 @@ def _override_rows(pins: Iterable[PinStatus]) -> Iterator[tuple[str, str, str]]:
                 values = f"{value} while {short_value(pin.instead.upstream)}"
                 note = UNASKED_WORDS[Unasked.NOT_LOCKED]
             notes = note, _end(pin.instead, pin.ended_by), pin.instead.reason
-            yield _name(pin), values, "; ".join(filter(None, notes))
+            yield names[pin.pin], values, "; ".join(filter(None, notes))
 
 
 def _end(override: Override, ended_by: OverrideEnd | None) -> str:
@@ -94,15 +103,17 @@ def _end(override: Override, ended_by: OverrideEnd | None) -> str:
     return f"until {override.until}" if override.until else ""
 
 
-def _counted(title: str, pins: Sequence[PinStatus], *, every: bool) -> Iterator[str]:
+def _counted(
+    title: str, pins: Sequence[PinStatus], names: PinNames, *, every: bool
+) -> Iterator[str]:
     if pins and every:
-        yield from table_lines(title, pins)
+        yield from table_lines(title, pins, names)
     elif pins:
         yield f"{title}: {len(pins)}"
         yield ""
 
 
-def unasked_lines(pins: Sequence[PinStatus]) -> Iterator[str]:
+def unasked_lines(pins: Sequence[PinStatus], names: PinNames) -> Iterator[str]:
     """Why nobody knows what there is, and of which pins; none without pins."""
     if not pins:
         return
@@ -112,9 +123,9 @@ def unasked_lines(pins: Sequence[PinStatus]) -> Iterator[str]:
         if not these:
             continue
         yield f"  {words}: {len(these)}"
-        names = ", ".join(f"{_name(pin)} {short_value(pin.current)}" for pin in these)
+        values = ", ".join(f"{names[pin.pin]} {short_value(pin.current)}" for pin in these)
         yield from textwrap.wrap(
-            names,
+            values,
             _WIDTH,
             initial_indent="    ",
             subsequent_indent="    ",
@@ -127,21 +138,9 @@ def unasked_lines(pins: Sequence[PinStatus]) -> Iterator[str]:
     yield ""
 
 
-def _name(pin: PinStatus) -> str:
-    return f"{pin.pin.recipe} {pin.pin.name}" if _is_other_value(pin) else pin_name(pin.pin)
-
-
 def _is_other_value(pin: PinStatus) -> bool:
     is_chosen = pin.state is not PinState.DERIVED and pin.unasked is not Unasked.NO_SOURCE
     return not is_chosen and pin.pin.name != "version"
-
-
-def pin_name(pin: PinRef) -> str:
-    """The name of a pin that chooses a source, without what everybody takes for granted."""
-    if not pin.name.startswith("sources."):
-        return pin.recipe
-    source = pin.name.split(".")[1]
-    return pin.recipe if source in pin.recipe else f"{pin.recipe} {source}"
 
 
 def _values(pin: PinStatus) -> str:

@@ -22,6 +22,7 @@ from rvbuild.cli.update_text import update_lines, update_sections, update_title
 from rvbuild.cli.words import run_of
 from rvbuild.core.errors import UsageError
 from rvbuild.core.lock_diff import PinChange
+from rvbuild.core.names import Ref
 from rvbuild.core.pin_step import PinStep
 from rvbuild.core.printable import printable_line
 
@@ -109,19 +110,19 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
             {
                 **pin_row(each),
                 "because": _pin_cause(view, each),
-                "move": view.origins.get(each.pin.recipe),
+                "move": view.origins.get(each.pin),
             }
             for each in diff.pins
         ],
         "sources": [
             {
                 **source_row(each),
-                "because": _cause(view, each.source.recipe),
-                "move": view.origins.get(each.source.recipe),
+                "because": _cause(view, each.source),
+                "move": view.origins.get(each.source),
             }
             for each in diff.sources
         ],
-        "sets": [{**set_row(each), "move": view.origins.get(each.recipe)} for each in diff.sets],
+        "sets": [{**set_row(each), "move": view.origins.get(each.name)} for each in diff.sets],
         "stayed": [
             {"tried": _step_row(each.step), "problems": list(map(error_row, each.problems))}
             for each in view.stayed
@@ -154,10 +155,10 @@ def _pin_cause(view: UpdateView, change: PinChange) -> str:
     """Why a value changes."""
     if change.override:
         return "override"
-    return "derived" if change.origin else _cause(view, change.pin.recipe)
+    return "derived" if change.origin else _cause(view, change.pin)
 
 
-def _cause(view: UpdateView, recipe: str) -> str:
+def _cause(view: UpdateView, ref: Ref) -> str:
     """Why something of a recipe changes."""
-    cause = view.cause(recipe)
+    cause = view.cause(ref)
     return cause.value if cause else "follows"

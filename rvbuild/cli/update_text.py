@@ -13,16 +13,17 @@ from rvbuild.app.update_view import StayedPin, UpdateView
 from rvbuild.cli.diff_sections import DiffLine, DiffSection, pin_line, set_line, source_line
 from rvbuild.cli.outdated_text import (
     UNASKED_WORDS,
-    pin_name,
     short_value,
+    status_names,
     table_lines,
     table_row,
     unasked_lines,
 )
+from rvbuild.cli.pin_names import PinNames
 from rvbuild.core.lock_diff import PinChange, SourceChange
 from rvbuild.core.pin_status import PinStatus, Unasked
 from rvbuild.core.pin_step import PinStep, StepCause
-from rvbuild.core.update_policy import UpdatePolicy, age_text
+from rvbuild.core.update_policy import UpdatePolicy
 
 _ASKED = "you asked"
 _UPSTREAM = "because it says Applied-Upstream, and the source has it"
@@ -41,10 +42,10 @@ def update_lines(view: UpdateView, *, dry_run: bool = False) -> Iterator[str]:
 
 
 def _step_lines(view: UpdateView) -> Iterator[str]:
-    margin = "  " if len(view.steps) > 1 else ""
+    names, margin = _names(view), "  " if len(view.steps) > 1 else ""
     for at, step in enumerate(view.steps):
         reason = f", because {_reason(step)}" if step.cause is not StepCause.ASKED else ""
-        yield f"{_move_text(step)}{reason}"
+        yield f"{_move_text(step, names)}{reason}"
         yield from (f"{margin}{_line(line)}" for line in _lines(view, at))
     others = [*_lines(view, None)]
     if others:
@@ -54,15 +55,17 @@ def _step_lines(view: UpdateView) -> Iterator[str]:
 
 def _rest(view: UpdateView) -> Iterator[str]:
     """What does not move."""
-    stayed = ["Not moved", *(f"  {name} {note}" for name, note in map(_stay_words, view.stayed))]
-    held = [*table_lines("Held back", _held(view))]
+    names = _names(view)
+    words = (_stay_words(each, names) for each in view.stayed)
+    stayed = ["Not moved", *(f"  {name} {note}" for name, note in words)]
+    held = [*table_lines("Held back", _held(view), names)]
     others = _others(view)
     silent = len(view.unasked) - len(others)
     counts = {"No list of versions": silent, "Came with rvbuild": view.shipped}
     blocks = [
         stayed if view.stayed else [],
         held,
-        [*unasked_lines(others)],
+        [*unasked_lines(others, names)],
         [f"{k}: {v}" for k, v in counts.items() if v],
     ]
     for block in blocks:
@@ -70,13 +73,26 @@ def _rest(view: UpdateView) -> Iterator[str]:
             yield from ("", *block[: -1 if not block[-1] else None])
 
 
+def _names(view: UpdateView) -> PinNames:
+    """What the pins are called that it tells of."""
+    moving = (*view.steps, *(stay.step for stay in view.stayed))
+    pins = (*(step.pin for step in moving), *view.beside)
+    return status_names((*view.held, *view.unasked), pins)
+
+
 def _held(view: UpdateView) -> list[PinStatus]:
-    """What is held back, without the move of one that stays."""
-    stayed = {each.step.pin for each in view.stayed}
-    return [
-        evolve(pin, choice=evolve(pin.choice, allowed=None)) if pin.pin in stayed else pin
-        for pin in view.held
-    ]
+    """What is held back, as it is after the moves."""
+    moved = {step.pin: step for step in view.steps}
+    return [_after(pin, moved.get(pin.pin)) for pin in view.held]
+
+
+def _after(pin: PinStatus, step: PinStep | None) -> PinStatus:
+    """A pin that moved, or stays."""
+    pin = evolve(pin, choice=evolve(pin.choice, allowed=None))
+    if step is None:
+        return pin
+    label = step.version if pin.label else ""
+    return evolve(pin, current=step.new, label=label, behind=None)
 
 
 def _others(view: UpdateView) -> list[PinStatus]:
@@ -84,15 +100,15 @@ def _others(view: UpdateView) -> list[PinStatus]:
     return [pin for pin in view.unasked if pin.unasked is not Unasked.NO_LISTING]
 
 
-def _stay_words(stay: StayedPin) -> tuple[str, str]:
+def _stay_words(stay: StayedPin, names: PinNames) -> tuple[str, str]:
     """What stays, and at what, and why."""
     problems = "; ".join(map(str, stay.problems))
     words = f"stays at {short_value(stay.step.old)}: with {_version(stay.step)}, {problems}"
-    return pin_name(stay.step.pin), words
+    return names[stay.step.pin], words
 
 
-def _stay_line(stay: StayedPin) -> DiffLine:
-    name, words = _stay_words(stay)
+def _stay_line(stay: StayedPin, names: PinNames) -> DiffLine:
+    name, words = _stay_words(stay, names)
     return DiffLine(name, note=words)
 
 
@@ -104,24 +120,27 @@ def _failures(view: UpdateView) -> Iterator[DiffLine]:
             yield DiffLine(error)
 
 
-def _unasked(pin: PinStatus) -> DiffLine:
+def _unasked(pin: PinStatus, names: PinNames) -> DiffLine:
     words = UNASKED_WORDS[pin.unasked] if pin.unasked else ""
-    return DiffLine(pin_name(pin.pin), short_value(pin.current), note=words)
+    return DiffLine(names[pin.pin], short_value(pin.current), note=words)
 
 
 def update_title(view: UpdateView) -> str:
     """The title of a merge request's text."""
     if len(view.steps) == 1:
-        return _move_text(view.steps[0])
+        return _move_text(view.steps[0], _names(view))
     return f"{len(view.steps)} moves" if view.steps else "nothing to move"
 
 
 def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
     """The change log in sections; those without a line are left out."""
-    numbers = (*range(len(view.steps)), None)
-    moves = [DiffLine(*_move_words(step), note=f"because {_reason(step)}") for step in view.steps]
+    numbers, names = (*range(len(view.steps)), None), _names(view)
+    moves = [
+        DiffLine(*_move_words(step, names), note=f"because {_reason(step)}") for step in view.steps
+    ]
     is_told = len(moves) > 1 or any(each.cause is not StepCause.ASKED for each in view.steps)
-    held = [DiffLine(name, values, note=note) for name, values, note in map(table_row, _held(view))]
+    rows = (table_row(pin, names) for pin in _held(view))
+    held = [DiffLine(name, values, note=note) for name, values, note in rows]
     sections = (
         DiffSection("Moves", tuple(moves if is_told else ())),
         DiffSection("Versions", tuple(line for at in numbers for line in _pins(view, at))),
@@ -129,10 +148,10 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
         DiffSection("By set", tuple(map(set_line, view.diff.sets))),
         DiffSection("Patches", tuple(line for step in view.steps for line in _patches(step))),
         DiffSection("Files", tuple(DiffLine(path) for path in sorted(view.files))),
-        DiffSection("Not moved", tuple(_stay_line(each) for each in view.stayed)),
+        DiffSection("Not moved", tuple(_stay_line(each, names) for each in view.stayed)),
         DiffSection("Errors", tuple(_failures(view))),
         DiffSection("Held back", tuple(held)),
-        DiffSection("Not asked", tuple(map(_unasked, _others(view)))),
+        DiffSection("Not asked", tuple(_unasked(each, names) for each in _others(view))),
     )
     return tuple(section for section in sections if section.lines)
 
@@ -140,23 +159,22 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
 # ---- a move
 
 
-def _move_text(step: PinStep) -> str:
-    name, old, new = _move_words(step)
+def _move_text(step: PinStep, names: PinNames) -> str:
+    name, old, new = _move_words(step, names)
     if not new:
-        return f"{name}: a series goes"
+        return f"{step.recipe}: the series {step.old_series} goes"
     if step.old != step.new:
         return f"{name}: {old} -> {new}"
     return f"{name}: {old}, as before" if step.old_series == step.series else f"{name}: {old}"
 
 
-def _move_words(step: PinStep) -> tuple[str, str, str]:
+def _move_words(step: PinStep, names: PinNames) -> tuple[str, str, str]:
     """What moves, and its values as people compare them."""
-    name = pin_name(step.pin)
-    if step.cause is StepCause.ASKED:
-        name = step.recipe
-        if step.new and step.old_series != step.series:
-            former = f"@{step.old_series}" if step.old_series else ""
-            name = f"{name}{former} -> {name}@{step.series}"
+    name = names[step.pin]
+    if step.new and step.old_series != step.series:
+        former = f"@{step.old_series}" if step.old_series else ""
+        rest = name.removeprefix(step.pin.recipe)
+        name = f"{step.recipe}{former}{rest} -> {step.recipe}@{step.series}{rest}"
     return name, short_value(step.old), short_value(step.new)
 
 
@@ -178,7 +196,7 @@ def _policy(policy: UpdatePolicy) -> str:
     reach = f"update: {policy.reach.value}"
     if not policy.min_age:
         return f"{reach} allows"
-    return f"{reach} and min-age: {age_text(policy.min_age)} allow"
+    return f"{reach} and min-age: {policy.age_text} allow"
 
 
 # ---- what follows from it
@@ -188,20 +206,20 @@ def _lines(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
     """All that follows from one move; None: from none."""
     yield from _pins(view, at)
     yield from _sources(view, at)
-    yield from (set_line(each) for each in view.diff.sets if view.origins.get(each.recipe) == at)
+    yield from (set_line(each) for each in view.diff.sets if view.origins.get(each.name) == at)
     if at is not None:
         yield from _patches(view.steps[at])
 
 
 def _pins(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
     for change in view.diff.pins:
-        if view.origins.get(change.pin.recipe) == at and not _is_move(view, change):
+        if view.origins.get(change.pin) == at and not _is_move(view, change):
             yield _pin(change)
 
 
 def _is_move(view: UpdateView, change: PinChange) -> bool:
     """Whether it is the very pin that moves, of which the move's own line tells."""
-    step = view.own_step(change.pin.recipe)
+    step = view.own_step(change.pin)
     return step is not None and not change.origin and change.pin.name == step.pin.name
 
 
@@ -215,12 +233,12 @@ def _pin(change: PinChange) -> DiffLine:
 
 def _sources(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
     for change in view.diff.sources:
-        if view.origins.get(change.source.recipe) == at:
+        if view.origins.get(change.source) == at:
             yield _source(view, change)
 
 
 def _source(view: UpdateView, change: SourceChange) -> DiffLine:
-    line, cause = source_line(change), view.cause(change.source.recipe)
+    line, cause = source_line(change), view.cause(change.source)
     verb = "moves" if cause else "follows"
     reason = f"{change.source.recipe} {verb}" if line.old else ""
     if cause is StepCause.ASKED:

@@ -122,11 +122,6 @@ class SetChange:
     new: int
     changes: tuple[ComponentChange, ...]
 
-    @property
-    def recipe(self) -> str:
-        """Whose entry it is, as both sides have it."""
-        return str(self.name).partition("/")[0]
-
 
 @frozen(kw_only=True)
 class LockDiff:
@@ -142,12 +137,11 @@ class LockDiff:
     overall: tuple[ComponentChange, ...]
 
     @property
-    def recipes(self) -> tuple[str, ...]:
-        """The recipes of pins, sources and sets, as both sides have them."""
-        pins = [each.pin.recipe for each in self.pins]
-        sources = [each.source.recipe for each in self.sources]
-        sets = [each.recipe for each in self.sets]
-        return tuple(dict.fromkeys((*pins, *sources, *sets)))
+    def refs(self) -> tuple[Ref, ...]:
+        """The names of pins, sources and sets, as both sides have them."""
+        pins = [each.pin for each in self.pins]
+        sources = [each.source for each in self.sources]
+        return (*pins, *sources, *(each.name for each in self.sets))
 
 
 def compare_locks(old: Side, new: Side, describe: Describe) -> LockDiff:

@@ -37,6 +37,7 @@ class PinStep:
         version: What upstream calls the new value.
         policy: What may be taken, where that is why.
         left_out: Patches that go, since upstream has them.
+        sources: The sources of its recipe that the value chooses.
     """
 
     pin: PinRef
@@ -49,6 +50,7 @@ class PinStep:
     version: str = ""
     policy: UpdatePolicy | None = None
     left_out: tuple[str, ...] = ()
+    sources: frozenset[str] = frozenset()
 
     @property
     def recipe(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 from rvbuild.core.version_form import VersionForm
 
@@ -46,10 +46,12 @@ class UpdatePolicy:
     Attributes:
         reach: How far.
         min_age: For how many seconds a version must have been there.
+        age_text: The same, as a person said it; empty for none.
     """
 
     reach: Reach = Reach.MINOR
     min_age: int = 0
+    age_text: str = field(default="", eq=False)
 
 
 def read_age(text: str) -> int:
@@ -65,22 +67,16 @@ def read_age(text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def age_text(seconds: int) -> str:
-    """The shortest text that `read_age` reads so; empty for none."""
-    for unit in ("w", "d", "h"):
-        if seconds and not seconds % _SECONDS[unit]:
-            return f"{seconds // _SECONDS[unit]}{unit}"
-    return ""
-
-
 def policy_of(reach: str, min_age: str, *, otherwise: UpdatePolicy | None = None) -> UpdatePolicy:
     """What two texts say; an empty one says nothing, and ``otherwise`` holds.
 
     Raises:
         ValueError: one is not a policy's.
     """
-    weaker = otherwise or UpdatePolicy()
-    return UpdatePolicy(
-        reach=Reach(reach) if reach else weaker.reach,
-        min_age=read_age(min_age) if min_age else weaker.min_age,
-    )
+    policy = otherwise or UpdatePolicy()
+    if reach:
+        policy = evolve(policy, reach=Reach(reach))
+    if min_age:
+        age = read_age(min_age)
+        policy = evolve(policy, min_age=age, age_text=min_age if age else "")
+    return policy

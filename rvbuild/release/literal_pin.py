@@ -78,6 +78,11 @@ class LiteralPin:
         return next((use for use in self.uses if use.template), first)
 
     @property
+    def chosen(self) -> frozenset[str]:
+        """The sources of its recipe that it chooses, by name."""
+        return frozenset(use.source for use in self.uses)
+
+    @property
     def variable(self) -> str:
         """Its name: by ``${NAME}`` others have it, unless it stands in a source."""
         return self.key[_NAME_AT.get(self.key[0], 0)]

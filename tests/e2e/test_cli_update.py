@@ -156,7 +156,7 @@ def test_a_new_series_is_what_a_person_would_write(family: World, upstream: Upst
     family.fine("lock", "--check")
     assert not (family.folder / ".rvbuild-update").exists()
     ran = family.fine("update", "app", "--series", "2.0", "--drop")
-    assert "a series goes" in ran.out
+    assert "the series 2.0 goes" in ran.out
     assert _files(family.folder) == before
     assert git(family.folder, "status", "--porcelain") == ""
 
@@ -169,7 +169,7 @@ def test_a_series_moves_and_back(family: World, upstream: Upstream, form: str):
     ran = family.fine("update", "app@1.0", "--to", to)
     lines = ran.out.splitlines()
     old = upstream.commits["family 1.0"]
-    assert lines[0] == f"family-source: {old[:12]} -> {commit[:12]}"
+    assert lines[0] == f"family-source@1.0: {old[:12]} -> {commit[:12]}"
     because = f"because versions.sh:1 of family-source {commit[:8]} says so"
     assert f"other-source v1.0 -> v3.0, {because}" in lines
     assert f"family-source/tree (git) {old[:12]} -> {commit[:12]}, because you asked" in lines

@@ -182,12 +182,10 @@ recipes/lib/recipe.yaml
 recipes/module/recipe.yaml
 
 Held back
-  family-source@2  v1.0.0
-      v2.0.0: update is none; 2 commits behind main
-  family-source@1  v1.0.0 -> v1.1.0
-      v2.0.0: update is minor; 2 commits behind main
-  lib              1.0.0 -> 1.1.0    2.0.0: update is minor
-  module           v1.2.3 -> v1.2.4  v1.3.0-rc1 is a pre-release
+  family-source@2  v1.0.0  v2.0.0: update is none; 2 commits behind main
+  family-source@1  v1.1.0  v2.0.0: update is minor
+  lib              1.1.0   2.0.0: update is minor
+  module           v1.2.4  v1.3.0-rc1 is a pre-release
 """
 
 

@@ -75,4 +75,4 @@ def test_the_first_series_comes_from_what_has_none(kept: tuple[str, ...]):
 
 def test_what_a_new_series_has_more_came():
     diff = difference(_side(*OLD), _side(*OLD, "app@2", "more@2"), ("1", "2"))
-    assert {*diff.recipes} == {"more"}
+    assert {str(each).partition("/")[0] for each in diff.refs} == {"more"}

@@ -76,13 +76,13 @@ def test_the_log_of_a_source():
         "Commits of a/tree",
         "    222222222222  2026-02-11  Mend",
         "  - 111111111111  2026-02-11  Break",
-        "    1 other touches nothing that a step reads",
+        "    1 other commit touches nothing that a step reads",
     ]
     assert "- gone: `111111111111` `2026-02-11  Break`" in markdown(evolve(SAME, logs=(LOG,)))
     undated = evolve(LOG, commits=(evolve(commit("2", "Mend"), date=None),))
     assert "  222222222222  Mend" in text(evolve(SAME, logs=(undated,))).splitlines()
     many = evolve(LOG, commits=(), others=2)
-    assert "2 others touch nothing" in text(evolve(SAME, logs=(many,)))
+    assert "2 other commits touch nothing" in text(evolve(SAME, logs=(many,)))
 
 
 def test_a_log_that_cannot_be_had_says_why():

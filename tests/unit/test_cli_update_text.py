@@ -47,7 +47,7 @@ def _view(change: PinChange) -> UpdateView:
     return UpdateView(
         steps=(STEP,),
         diff=LockDiff(pins=(change,), sources=(), sets=(), overall=()),
-        origins={"app": 0},
+        origins={change.pin: 0},
         files={"r.yaml": (b"1", b"2")},
         project="/p",
     )
@@ -93,17 +93,28 @@ def test_a_value_that_follows_and_why(name: str):
 @pytest.mark.parametrize(
     ("new", "series", "text"),
     [
-        ("2", "1", "tree: 1 -> 2"),
-        ("1", "1", "tree: 1, as before"),
+        ("2", "1", "tree@1: 1 -> 2"),
+        ("1", "1", "tree@1: 1, as before"),
         ("1", "3", "tree@1 -> tree@3: 1"),
         ("2", "3", "tree@1 -> tree@3: 1 -> 2"),
-        ("", "1", "tree: a series goes"),
+        ("", "1", "tree: the series 1 goes"),
     ],
 )
 def test_the_move_itself(new: str, series: str, text: str):
     """What is said of a value that stays is no change of it."""
-    step = evolve(STEP, new=new, old_series="1", series=series)
+    step = evolve(STEP, pin=PinRef("tree@1", "commit"), new=new, old_series="1", series=series)
     view = evolve(_view(_change("1.0", "2.0")), steps=(step,))
+    assert next(update_lines(view)) == update_title(view) == text
+
+
+@pytest.mark.parametrize(
+    ("series", "text"),
+    [("1", "tree@1 commit: 1 -> 2"), ("3", "tree@1 commit -> tree@3 commit: 1 -> 2")],
+)
+def test_a_move_of_one_value_of_several_names_it(series: str, text: str):
+    pins = (PinRef("tree@1", "commit"), PinRef("tree@1", "commit2"))
+    step = evolve(STEP, pin=pins[0], old_series="1", series=series)
+    view = evolve(_view(_change("1.0", "2.0")), steps=(step,), beside=pins)
     assert next(update_lines(view)) == update_title(view) == text
 
 

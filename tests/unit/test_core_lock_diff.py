@@ -333,7 +333,7 @@ def test_a_module_that_changes_sets_comes_and_goes_in_these_alone():
     }
     assert [(each.name, each.move) for each in diff.overall] == [("n", Move.DOWN)]
     assert compared(old, old).sets == ()
-    assert diff.recipes == ("a", "b")
+    assert diff.refs == (first, second)
 
 
 # ---- recipes
