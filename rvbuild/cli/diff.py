@@ -22,7 +22,15 @@ from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.words import session_of
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import silent
-from rvbuild.core.lock_diff import PinChange, PinOrigin, PinOverride, SetChange, SourceChange
+from rvbuild.core.lock_diff import (
+    ModuleChange,
+    PinChange,
+    PinOrigin,
+    PinOverride,
+    SetChange,
+    SourceChange,
+    ValueChange,
+)
 from rvbuild.core.module_replacement import ReplacementChange
 from rvbuild.core.rebuild import Rebuild
 from rvbuild.core.upstream_log import UpstreamLog
@@ -91,6 +99,7 @@ def _document(view: DiffView) -> dict[str, object]:
      "sets": [{"set": "k3s-source/k3s", "kind": "go-module", "old": 415, "new": 420,
                "changes": [{"name": "dario.cat/mergo", "change": "up", "old": ["v1.0.1"],
                             "new": ["v1.0.2"]}]}],
+     "modules": [{"set": "k3s-source/k3s", "module": "golang.org/x/net", "old": "v0.26.0", …}],
      "replaced": [{"set": "k3s-source/k3s", "module": "k8s.io/cri-client",
                    "old": "k8s.io/cri-client v0.34.3",
                    "new": "github.com/k3s-io/kubernetes/…/cri-client v1.35.1-k3s1"}],
@@ -113,6 +122,7 @@ def _document(view: DiffView) -> dict[str, object]:
         ],
         "sources": [source_row(each) for each in view.lock.sources],
         "sets": [set_row(each) for each in view.lock.sets],
+        "modules": [module_row(each) for each in view.lock.modules],
         "replaced": [_replaced_row(each) for each in view.replaced],
         "changes": [{"kind": each.kind, **component_row(each)} for each in view.lock.overall],
         "rebuild": _rebuild_row(view.rebuild) if view.rebuild else None,
@@ -122,9 +132,16 @@ def _document(view: DiffView) -> dict[str, object]:
 
 def pin_row(change: PinChange) -> dict[str, object]:
     """A value that differs, and what it stands instead of."""
+    return {"recipe": change.pin.recipe, "pin": change.pin.name, **_value_row(change)}
+
+
+def module_row(change: ModuleChange) -> dict[str, object]:
+    """A Go module that has, or had, another version instead of go.mod's."""
+    return {"set": str(change.name), "module": change.module, **_value_row(change)}
+
+
+def _value_row(change: ValueChange) -> dict[str, object]:
     return {
-        "recipe": change.pin.recipe,
-        "pin": change.pin.name,
         "old": change.old,
         "new": change.new,
         "old-origin": origin_row(change.old_origin),

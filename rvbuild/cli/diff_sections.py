@@ -20,7 +20,15 @@ from rvbuild.core.derivation import Derivation, Merge
 from rvbuild.core.derivation_diff import Cause
 from rvbuild.core.derivation_facts import Aspect
 from rvbuild.core.graph import target_form
-from rvbuild.core.lock_diff import PinChange, PinOrigin, PinOverride, SetChange, SourceChange
+from rvbuild.core.lock_diff import (
+    ModuleChange,
+    PinChange,
+    PinOrigin,
+    PinOverride,
+    SetChange,
+    SourceChange,
+    ValueChange,
+)
 from rvbuild.core.rebuild import Rebuild
 from rvbuild.core.upstream_log import UpstreamCommit, UpstreamLog
 
@@ -28,6 +36,7 @@ _KINDS = {"go-module": "Go modules", "crates": "Crates", "debian": "Debian packa
 _MARKS = {Move.ADDED: "+", Move.REMOVED: "-"}
 _COMPARED = ("version", "tag", "commit", "paths", "urls", "url")
 """The facts of a source that people compare; of others only one is shown."""
+DECISIONS = "Go modules instead of upstream's"
 _SHORT, _MOST_CAUSES, _MOST_CHANGES = 12, 20, 3
 
 
@@ -88,7 +97,15 @@ def _is_version(change: PinChange) -> bool:
 
 def pin_line(change: PinChange) -> DiffLine:
     """What became of a value, where that stands, and why a person decided otherwise."""
-    name = change.pin.recipe if _is_version(change) else str(change.pin)
+    return _value_line(change.pin.recipe if _is_version(change) else str(change.pin), change)
+
+
+def module_line(change: ModuleChange) -> DiffLine:
+    """The same of a Go module that has, or had, another version instead of go.mod's."""
+    return _value_line(f"{change.name} {change.module}", change)
+
+
+def _value_line(name: str, change: ValueChange) -> DiffLine:
     old, new = (
         _value_text(text, override)
         for text, override in (
@@ -103,7 +120,7 @@ def pin_line(change: PinChange) -> DiffLine:
         new,
         origin_text(change.old_origin if gone else change.origin),
         mark="+" if not old else "-" if not new else "",
-        reason=_reason_text(change.old_override if gone else change.override),
+        reason=_reason_text(change),
     )
 
 
@@ -111,8 +128,13 @@ def _value_text(text: str | None, override: PinOverride | None) -> str:
     return f"{text} instead of {override.upstream}" if override else text or ""
 
 
-def _reason_text(override: PinOverride | None) -> str:
-    return override.instead.explanation if override else ""
+def _reason_text(change: ValueChange) -> str:
+    """Why a person decides so, or does not any more."""
+    override = change.old_override if change.new is None else change.override
+    if override:
+        return override.instead.explanation
+    former = change.old_override
+    return f"no longer because {former.instead.reason}" if former else ""
 
 
 def origin_text(origin: PinOrigin | None) -> str:
@@ -160,6 +182,7 @@ def _component_sections(view: DiffView) -> Iterator[DiffSection]:
         "Replaced modules",
         tuple(DiffLine(each.module, each.old, each.new, str(each.name)) for each in view.replaced),
     )
+    yield DiffSection(DECISIONS, tuple(map(module_line, view.lock.modules)))
     sets = tuple(map(set_line, view.lock.sets))
     yield DiffSection("By set", sets)
 

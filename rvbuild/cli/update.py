@@ -13,7 +13,7 @@ from rvbuild.app.memo import Memo
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.app.workspace import Workspace
-from rvbuild.cli.diff import pin_row, set_row, source_row
+from rvbuild.cli.diff import module_row, pin_row, set_row, source_row
 from rvbuild.cli.diff_text import markdown_lines
 from rvbuild.cli.json_text import error_row, print_answer
 from rvbuild.cli.outdated import policy_row, status_row
@@ -97,6 +97,8 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
                 "upstream-version": null, "because": "asked", "policy": null, "left-out": []}],
      "pins": [{"recipe": "go", "pin": "version", …, "because": "derived", "move": 0}],
      "sources": [{"source": "k3s-source/k3s", …, "because": "asked", "move": 0}],
+     "modules": [{"set": "k3s-source/k3s", "module": "golang.org/x/net", …, "because": "override",
+                  "move": 0}],
      "sets": [{"set": "k3s-source/k3s", …, "move": 0}],
      "stayed": [], "held-back": [], "not-asked": [], "came-with-rvbuild": 0, "failures": []}
     """
@@ -121,6 +123,14 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
                 "move": view.origins.get(each.source),
             }
             for each in diff.sources
+        ],
+        "modules": [
+            {
+                **module_row(each),
+                "because": "override" if each.override else _cause(view, each.name),
+                "move": view.origins.get(each.name),
+            }
+            for each in diff.modules
         ],
         "sets": [{**set_row(each), "move": view.origins.get(each.name)} for each in diff.sets],
         "stayed": [

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from attrs import evolve
 
 from rvbuild.app.update_view import StayedPin, UpdateView
-from rvbuild.cli.diff_sections import DiffLine, DiffSection, pin_line, set_line, source_line
+from rvbuild.cli.diff_sections import (
+    DECISIONS,
+    DiffLine,
+    DiffSection,
+    module_line,
+    pin_line,
+    set_line,
+    source_line,
+)
 from rvbuild.cli.outdated_text import (
     UNASKED_WORDS,
     short_value,
@@ -145,6 +153,7 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
         DiffSection("Moves", tuple(moves if is_told else ())),
         DiffSection("Versions", tuple(line for at in numbers for line in _pins(view, at))),
         DiffSection("Sources", tuple(line for at in numbers for line in _sources(view, at))),
+        DiffSection(DECISIONS, tuple(map(module_line, view.diff.modules))),
         DiffSection("By set", tuple(map(set_line, view.diff.sets))),
         DiffSection("Patches", tuple(line for step in view.steps for line in _patches(step))),
         DiffSection("Files", tuple(DiffLine(path) for path in sorted(view.files))),
@@ -206,6 +215,7 @@ def _lines(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
     """All that follows from one move; None: from none."""
     yield from _pins(view, at)
     yield from _sources(view, at)
+    yield from _modules(view, at)
     yield from (set_line(each) for each in view.diff.sets if view.origins.get(each.name) == at)
     if at is not None:
         yield from _patches(view.steps[at])
@@ -229,6 +239,13 @@ def _pin(change: PinChange) -> DiffLine:
     if line.reason or not line.note:
         return line
     return evolve(line, note=f"because {line.note} {'said' if change.new is None else 'says'} so")
+
+
+def _modules(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
+    """Go modules of which a person decides otherwise than before."""
+    for change in view.diff.modules:
+        if view.origins.get(change.name) == at:
+            yield module_line(change)
 
 
 def _sources(view: UpdateView, at: int | None) -> Iterator[DiffLine]:

@@ -100,6 +100,7 @@ class GoModuleSet(_Entry):
     the main module's files say, and ``upstream`` what go.mod says of each module that another one
     stands for: ``golang.org/x/net v0.26.0 go.mod:120``. ``unvouched`` names, sorted, those lines of
     ``changes.sums`` that no checksum database was asked about: ``golang.org/x/net v0.38.0/go.mod``.
+    ``instead`` is why modules have other versions, by path; the specs say it.
     """
 
     specs: tuple[str, ...]
@@ -108,6 +109,7 @@ class GoModuleSet(_Entry):
     changes: GoModChanges = UNCHANGED
     upstream: tuple[UpstreamModule, ...] = ()
     unvouched: tuple[str, ...] = ()
+    instead: Mapping[str, Override] = field(factory=dict, eq=False)
     trace: Trace | None = ()
     where: Place | None = field(default=None, eq=False, repr=False)
 

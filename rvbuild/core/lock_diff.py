@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from rvbuild.core.component import Component, ComponentChange, Move, compare_components
 from rvbuild.core.lock import PinValue
-from rvbuild.core.names import PinRef, RecipeName, Ref, SourceRef
+from rvbuild.core.names import PinRef, RecipeName, Ref, SetRef, SourceRef
 from rvbuild.core.override import Override
 from rvbuild.core.side import Side
 from rvbuild.core.source import Source
@@ -53,11 +53,10 @@ class PinOverride:
 
 
 @frozen(kw_only=True)
-class PinChange:
-    """A recipe's version, or another value of it, on both sides; or its override differs alone.
+class ValueChange:
+    """A value on both sides; or its override differs alone.
 
     Attributes:
-        pin: The name, as both sides have it.
         old: The former value; None if there was none.
         new: The value now; None if there is none.
         old_origin: Where the former one was read, or upstream's, where the former stood instead of
@@ -67,13 +66,38 @@ class PinChange:
         override: The same of the value now.
     """
 
-    pin: PinRef
     old: str | None
     new: str | None
     old_origin: PinOrigin | None
     origin: PinOrigin | None
     old_override: PinOverride | None = None
     override: PinOverride | None = None
+
+
+@frozen(kw_only=True)
+class PinChange(ValueChange):
+    """A recipe's version, or another value of it.
+
+    Attributes:
+        pin: The name, as both sides have it.
+    """
+
+    pin: PinRef
+
+
+@frozen(kw_only=True)
+class ModuleChange(ValueChange):
+    """The version of a Go module that has, or had, another one instead of go.mod's.
+
+    Where it has none, nobody says where go.mod names it.
+
+    Attributes:
+        name: The set, as both sides have it.
+        module: The path.
+    """
+
+    name: SetRef
+    module: str
 
 
 @frozen
@@ -127,21 +151,25 @@ class SetChange:
 class LockDiff:
     """All that differs, each list sorted by name.
 
-    ``overall`` has what became of things of any set: one that left one set and is in another on
-    both sides did not come or go.
+    ``modules`` has the Go modules of which somebody decided otherwise than before. ``overall`` has
+    what became of things of any set: one that left one set and is in another on both sides did not
+    come or go.
     """
 
     pins: tuple[PinChange, ...]
     sources: tuple[SourceChange, ...]
     sets: tuple[SetChange, ...]
     overall: tuple[ComponentChange, ...]
+    modules: tuple[ModuleChange, ...] = ()
 
     @property
     def refs(self) -> tuple[Ref, ...]:
         """The names of pins, sources and sets, as both sides have them."""
         pins = [each.pin for each in self.pins]
         sources = [each.source for each in self.sources]
-        return (*pins, *sources, *(each.name for each in self.sets))
+        sets = [each.name for each in self.sets]
+        modules = [each.name for each in self.modules]
+        return tuple(dict.fromkeys((*pins, *sources, *sets, *modules)))
 
 
 def compare_locks(old: Side, new: Side, describe: Describe) -> LockDiff:
@@ -167,6 +195,7 @@ def compare_locks(old: Side, new: Side, describe: Describe) -> LockDiff:
         overall=compare_components(
             chain.from_iterable(then.values()), chain.from_iterable(now.values())
         ),
+        modules=tuple(_module_changes(old, new)),
     )
 
 
@@ -250,6 +279,54 @@ def _revision(side: Side, recipe: str) -> str:
     entries = (entry for ref, entry in side.lock.sources.items() if ref.recipe == recipe)
     commits = (part.commit_facts.get("short", "") for entry in entries for part in entry.parts)
     return next(filter(None, commits), "")
+
+
+# ---- decisions about Go modules
+
+_Module = tuple[SetRef, str]
+"""A set, as both sides have it, and a path."""
+
+
+def _module_changes(old: Side, new: Side) -> Iterator[ModuleChange]:
+    then, now = _decided(old), _decided(new)
+    for name, module in sorted({*then, *now}):
+        former = then.get((name, module)) or _undecided(old, name, module)
+        current = now.get((name, module)) or _undecided(new, name, module)
+        if former != current:
+            yield ModuleChange(
+                name=name,
+                module=module,
+                old=former.text,
+                new=current.text,
+                old_origin=former.origin,
+                origin=current.origin,
+                old_override=former.override,
+                override=current.override,
+            )
+
+
+def _decided(side: Side) -> dict[_Module, _Value]:
+    """The versions that stand instead of go.mod's."""
+    values: dict[_Module, _Value] = {}
+    for ref, entry in side.lock.go_modules.items():
+        for each in entry.upstream:
+            if (override := entry.instead.get(each.module)) is not None:
+                place = PinValue(
+                    value="", spec="", source=ref.source.recipe, file=each.file, line=each.line
+                )
+                values[side.module_set(ref), each.module] = _Value(
+                    text=override.value,
+                    origin=pin_origin(side, place),
+                    override=PinOverride(each.version, override),
+                )
+    return values
+
+
+def _undecided(side: Side, name: SetRef, module: str) -> _Value:
+    """What a set has of a module by itself."""
+    entries = (each for ref, each in side.lock.go_modules.items() if side.module_set(ref) == name)
+    versions = [v for entry in entries for path, v, _ in entry.modules if path == module]
+    return _Value(text=", ".join(versions) or None)
 
 
 # ---- sources and sets

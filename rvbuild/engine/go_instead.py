@@ -130,7 +130,9 @@ def overridden_set(
     _refuse_unfit(users)
     wanted = sorted(replacement(path, each.value) for path, each in spec.instead.items())
     changes = seen.whole(GoModChanges(statements=tuple(wanted)), discover=True).changes
-    modules = evolve(needed(users, finder.files, seen, changes), specs=asked(users))
+    modules = evolve(
+        needed(users, finder.files, seen, changes), specs=asked(users), instead=spec.instead
+    )
     return checked_by_others(finder, users[0], modules, modules.changes.sums)
 
 

@@ -253,6 +253,16 @@ def _instead(spec: Node) -> Override | None:
         raise LockError(error.message, where=error.where) from error
 
 
+def _module_overrides(specs: list[Node]) -> dict[str, Override]:
+    """What stands instead of modules, as the specs of a set have it: all the same."""
+    tables = (spec.nodes.get(INSTEAD) for spec in specs if isinstance(spec, document.Mapping))
+    table = next((each for each in tables if isinstance(each, document.Mapping)), None)
+    try:
+        return {} if table is None else {path: override_of(n) for path, n in table.nodes.items()}
+    except RecipeError as error:
+        raise LockError(error.message, where=error.where) from error
+
+
 def _trace(fields: Fields) -> Trace:
     """Pairs of words; a mapping for each entry would take longer to read."""
     words = fields.text("trace").split()
@@ -352,8 +362,10 @@ def _from_texts(declared: Kind, texts: list[str], line: Scalar, of_all: Values) 
 def _set(triples: Mapping[str, Triple], fields: Fields) -> GoModuleSet:
     facts = (tuple(fields.text(key, "").splitlines()) for key in CHANGES)
     upstream, instead, sums, unvouched = facts
+    specs = _items(fields, "specs")
     return GoModuleSet(
-        specs=tuple(map(_spec, _items(fields, "specs"))),
+        specs=tuple(map(_spec, specs)),
+        instead=_module_overrides(specs) if upstream else {},
         changes=GoModChanges(statements=instead, sums=sums),
         upstream=tuple(map(UpstreamModule.parse, upstream)),
         unvouched=unvouched,

@@ -189,6 +189,18 @@ def test_a_module_stands_instead_of_another(outside: Outside):
     assert "  because CVE-2026-1\n" in shown
 
     world.fine("lock", "app", "--check", "--offline")
+    (world.folder / "former.lock").write_text(text)
+    outside.program(INSTEAD.replace("CVE-2026-1", "CVE-2026-2"))
+    world.fine("lock", "app")
+    told = world.fine("diff", "former.lock", "rvbuild.lock").out
+    value = "v1.1.0 instead of v1.0.0"
+    assert f"  app-source/app e.org/lib  {value} -> {value}  (go.mod:6 of app-source " in told
+    assert "), because CVE-2026-2\n" in told
+    (row,) = world.fine("diff", "former.lock", "rvbuild.lock", "--json").json["modules"]
+    assert (row["set"], row["module"]) == ("app-source/app", "e.org/lib")
+    assert row["old-override"]["because"] == ["CVE-2026-1"]
+    outside.program()
+    world.fine("lock", "app")
     world.fine(APP, "--as-upstream")
     assert outside.modules() == {"e.org/lib": "v1.0.0", "e.org/dep": "v1.0.0"}
 

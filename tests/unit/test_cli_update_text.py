@@ -8,11 +8,12 @@ import pytest
 from attrs import evolve
 
 from rvbuild.app.update_view import UpdateView
-from rvbuild.cli.diff_sections import DiffLine, pin_line
+from rvbuild.cli.diff import module_row
+from rvbuild.cli.diff_sections import DiffLine, module_line, pin_line
 from rvbuild.cli.diff_text import markdown_lines
 from rvbuild.cli.update_text import update_lines, update_sections, update_title
-from rvbuild.core.lock_diff import LockDiff, PinChange, PinOrigin, PinOverride
-from rvbuild.core.names import PinRef
+from rvbuild.core.lock_diff import LockDiff, ModuleChange, PinChange, PinOrigin, PinOverride
+from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.override import Override
 from rvbuild.core.pin_step import PinStep
 from rvbuild.core.place import Place
@@ -73,10 +74,10 @@ LINES = {
         f"app 1.5 instead of 1.0 -> 1.5 instead of 1.0 ({SAYS}), because CVE-2, until 2031-01-01",
     ),
     "no decision": (
-        _change(ONE, "1.0"), f"app 1.5 instead of 1.0 -> 1.0, because {SAYS} says so",
+        _change(ONE, "1.0"), f"app 1.5 instead of 1.0 -> 1.0 ({SAYS}), no longer because CVE-1",
     ),
     "no decision, and what was decided": (
-        _change(ONE, "1.5"), f"app 1.5 instead of 1.0 -> 1.5, because {SAYS} says so",
+        _change(ONE, "1.5"), f"app 1.5 instead of 1.0 -> 1.5 ({SAYS}), no longer because CVE-1",
     ),
     "of what came": (_change(None, ONE), f"+ app 1.5 instead of 1.0 ({SAYS}), because CVE-1"),
     "of what went": (_change(ONE, None), f"- app 1.5 instead of 1.0 ({SAYS}), because CVE-1"),
@@ -88,6 +89,36 @@ LINES = {
 def test_a_value_that_follows_and_why(name: str):
     change, line = LINES[name]
     assert _line(change) == line
+
+
+SET = SetRef(SourceRef("tree", "tree"))
+
+
+def _module(change: PinChange) -> ModuleChange:
+    """The same of a Go module."""
+    facts = ("old", "new", "old_origin", "origin", "old_override", "override")
+    return ModuleChange(
+        name=SET, module="e.org/m", **{each: getattr(change, each) for each in facts}
+    )
+
+
+DECIDED = [name for name, (change, _) in LINES.items() if change.old_override or change.override]
+
+
+@pytest.mark.parametrize("name", DECIDED)
+def test_a_decision_about_a_go_module_is_told_like_a_pins(name: str):
+    """In text, and in Markdown, of an update and of a diff."""
+    change, line = LINES[name]
+    module = _module(change)
+    diff = LockDiff(pins=(), sources=(), sets=(), overall=(), modules=(module,))
+    view = evolve(_view(change), diff=diff, origins={SET: 0})
+    _, told, _ = update_lines(view)
+    assert told.replace("tree/tree e.org/m", "app") == line
+    (section,) = [each for each in update_sections(view) if "Go modules" in each.title]
+    assert section.lines == (module_line(module),)
+    (item,) = [each for each in markdown_lines("t", [section]) if each.startswith("- ")]
+    assert "CVE-" in item
+    assert module_row(module)["module"] == "e.org/m"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from rvbuild.core.component import (
     compare_components,
 )
 from rvbuild.core.derivation import Fetch
+from rvbuild.core.go_mod_changes import UpstreamModule
 from rvbuild.core.go_source import GoModule
 from rvbuild.core.gomod import parse_go_mod
 from rvbuild.core.lock import GoModuleSet, Lock, LockedSource, PinValue
@@ -334,6 +335,78 @@ def test_a_module_that_changes_sets_comes_and_goes_in_these_alone():
     assert [(each.name, each.move) for each in diff.overall] == [("n", Move.DOWN)]
     assert compared(old, old).sets == ()
     assert diff.refs == (first, second)
+
+
+# ---- decisions about Go modules
+
+LATER = Override(value="v3", because=("CVE-1",), upstream="v1")
+
+
+def decided(override: Override | None, version: str = "v3", upstream: str = "v1") -> GoModuleSet:
+    """A set of which one module has a version instead, or has it by itself."""
+    if override is None:
+        return modules(f"m@{version}", "n@v1")
+    said = UpstreamModule(module="m", version=upstream, file="go.mod", line=3)
+    return evolve(modules(f"m@{version}", "n@v1"), upstream=(said,), instead={"m": override})
+
+
+OF_MODULES: dict[str, tuple[GoModuleSet | None, GoModuleSet | None, tuple[str | None, ...]]] = {
+    "one that came": (decided(None, "v1"), decided(LATER), ("v1", "v3")),
+    "one that came, with the version that was there": (
+        decided(None), decided(LATER), ("v3", "v3"),
+    ),
+    "one that went": (decided(LATER), decided(None, "v1"), ("v3", "v1")),
+    "one that went with its module": (decided(LATER), modules("n@v1"), ("v3", None)),
+    "one that came with its set": (None, decided(LATER), (None, "v3")),
+    "one that went with its set": (decided(LATER), None, ("v3", None)),
+    "another version": (
+        decided(LATER), decided(evolve(LATER, value="v4"), "v4"), ("v3", "v4"),
+    ),
+    "another reason": (
+        decided(LATER), decided(evolve(LATER, because=("CVE-2",))), ("v3", "v3"),
+    ),
+    "another end": (
+        decided(LATER), decided(evolve(LATER, until="2031-01-01")), ("v3", "v3"),
+    ),
+    "for another value of upstream's": (
+        decided(LATER), decided(evolve(LATER, upstream="v2"), upstream="v2"), ("v3", "v3"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_MODULES)
+def test_a_decision_about_a_go_module_is_a_change(name: str):
+    """Also where the version stays; of both series, by the name that both have."""
+    *entries, values = OF_MODULES[name]
+    old, new = (
+        side(
+            series=str(n),
+            go_modules={SetRef(SourceRef(f"a@{n}", "a")): entry} if entry else {},
+        )
+        for n, entry in enumerate(entries, 1)
+    )
+    diff = compared(old, new)
+    (change,) = diff.modules
+    assert (str(change.name), change.module) == ("a/a", "m")
+    assert (change.old, change.new) == values
+    overrides = [entry.instead.get("m") if entry else None for entry in entries]
+    told = (change.old_override, change.override)
+    assert [each.instead if each else None for each in told] == overrides
+    assert [each.file if each else None for each in (change.old_origin, change.origin)] == [
+        "go.mod" if override else None for override in overrides
+    ]
+    assert change.name in diff.refs
+
+
+def test_modules_of_which_nobody_decides_otherwise_are_in_their_sets_alone():
+    ref = SetRef(SourceRef("a", "a"))
+    unsaid = evolve(decided(LATER), instead={})  # by a lock that does not say why
+    for old, new in (
+        (decided(LATER), decided(LATER)),
+        (decided(None, "v1"), decided(None, "v2")),
+        (unsaid, decided(None, "v1")),
+    ):
+        assert compared(side(go_modules={ref: old}), side(go_modules={ref: new})).modules == ()
 
 
 # ---- recipes

@@ -25,7 +25,11 @@ def test_the_lock_has_what_go_mod_says_and_what_stands_there():
     assert entry.changes == CHANGES
     assert [str(each) for each in entry.upstream] == ["e.org/lib v1.2.5 go.mod:4"]
     text = write_lock(lock)
-    assert read_lock(text.encode(), "rvbuild.lock") == lock
+    again = read_lock(text.encode(), "rvbuild.lock")
+    assert again == lock
+    (said,) = entry.instead.values()
+    assert (said.value, said.because, said.until) == ("v1.3.0", ("x",), "2027-03-01")
+    assert again.go_modules[REF].instead == entry.instead  # the lock says why
     assert f"    first-seen: |\n      {SUMS[0]}\n      {SUMS[1]}\n" in text
     assert world.lock(lock) == lock
     assert len(world.asked) == 1  # the set stands
