@@ -412,6 +412,39 @@ def test_two_values_of_one_series_wait_for_a_person(project: Project):
     assert failure["hint"] == "run `rvbuild update two/tag@2`; say each with --set: repository=…"
 
 
+PAIR = """\
+summary: two values, each of a source, and one that is read from the second
+kind: tool
+version: "1.0.0"
+pins: {b: "1.0.0", read: {from: b, line: 1, file: VERSION}}
+sources:
+  pair: {git: "https://example.org/other", tag: "v${version}"}
+  b: {git: "https://example.org/family", tag: "v${b}"}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+
+
+def test_each_value_of_a_recipe_has_its_name_and_what_is_its_own(project: Project):
+    project.world.recipe("pair", PAIR)
+    project.world.fine("lock")
+    table = project.world.run("outdated", "-q", "pair").out
+    assert [line.split("  ")[1] for line in table.splitlines()[1:3]] == ["pair version", "pair b"]
+    answer = project.answer("pair", "--dry-run")
+    pins = [move["pin"] for move in answer["moves"]]
+    assert sorted(pins) == ["b", "version"]
+    of = {"b": "b", "read": "b", "version": "version", "pair/b": "b", "pair/pair": "version"}
+    rows = [(row["pin"], row["move"]) for row in answer["pins"]]
+    rows += [(row["source"], row["move"]) for row in answer["sources"]]
+    assert {name: pins[at] for name, at in rows} == of
+    told = project.update("pair").out
+    b = told.index("pair b: 1.0.0 -> 1.1.0, because")
+    version = told.index("pair version: 1.0.0 -> 1.1.0, because")
+    read = told.index("  pair/read 1.0.0 -> 1.1.0, because VERSION:1")
+    assert (b < read) and not (b < version < read)
+    assert "Held back\n  pair version  1.1.0  2.0.0: update is minor\n" in told
+
+
 # ---- packages
 
 OLD = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(days=3)

@@ -28,7 +28,7 @@ from rvbuild.core.events import Event, Noticed
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_merge import merge_locks
 from rvbuild.core.override import Override
-from rvbuild.core.recipe import Reading
+from rvbuild.core.recipe import Reading, SeriesValues
 from rvbuild.recipes_yaml.lock import read_lock, write_lock
 from rvbuild.recipes_yaml.recipe import read_recipe
 
@@ -547,3 +547,17 @@ def test_no_override_changes_no_words_of_a_lock():
     recipe = read_recipe(b"version: {from: k, line: 1, file: V}\nbuild: x\n", "r", "r.yaml")
     assert isinstance(recipe.version, Reading)
     assert recipe.version.instead is None
+
+
+def test_a_series_says_where_each_of_its_overrides_stands():
+    """Of several modules of a set, too."""
+    one = "{value: v1.1.0, because: [x], while: v1.0.0}"
+    text = (
+        "kind: source\nsources: {k: {git: 'https://e.org/k', commit: '${commit}'}}\n"
+        f"per-series:\n  '1':\n    commit: {'1' * 40}\n    instead:\n"
+        f"      pins:\n        part/version: {one}\n        part/other: {one}\n"
+        f"      go-modules:\n        k/k:\n          e.org/a: {one}\n          e.org/b: {one}\n"
+    )
+    series = read_recipe(text.encode(), "k", "k.yaml").per_series["1"]
+    assert {place.line for place in series.instead.wheres} == {8, 9, 12, 13}
+    assert SeriesValues().instead.wheres == frozenset()
