@@ -441,7 +441,8 @@ def test_each_value_of_a_recipe_has_its_name_and_what_is_its_own(project: Projec
     b = told.index("pair b: 1.0.0 -> 1.1.0, because")
     version = told.index("pair version: 1.0.0 -> 1.1.0, because")
     read = told.index("  pair/read 1.0.0 -> 1.1.0, because VERSION:1")
-    assert (b < read) and not (b < version < read)
+    assert b < read
+    assert not b < version < read
     assert "Held back\n  pair version  1.1.0  2.0.0: update is minor\n" in told
 
 
