@@ -19,7 +19,6 @@ from rvbuild.core.go_mod_changes import GoModChanges, UpstreamModule
 from rvbuild.core.lock import AnyEntry, GoModuleSet, Lock, LockedSource, PinValue
 from rvbuild.core.lock_merge import UPSTREAM
 from rvbuild.core.names import AnyRef, PinRef, Ref, SetRef, SourceRef
-from rvbuild.core.override import Override
 from rvbuild.core.place import Place
 from rvbuild.core.source import (
     Source,
@@ -32,9 +31,8 @@ from rvbuild.recipes_yaml import document, lock_v1
 from rvbuild.recipes_yaml.document import Items, Node, Scalar, parse
 from rvbuild.recipes_yaml.fields import Fields, choice
 from rvbuild.recipes_yaml.lock_facts import made_of, refs_in, values_in
+from rvbuild.recipes_yaml.lock_overrides import pin_override, set_overrides
 from rvbuild.recipes_yaml.lock_text import CHANGES, VERSION, check_of, write_lock
-from rvbuild.recipes_yaml.recipe_instead import KEY as INSTEAD
-from rvbuild.recipes_yaml.recipe_instead import override_of
 
 __all__ = ["MAX_BYTES", "VERSION", "read_lock", "write_lock"]
 
@@ -234,7 +232,7 @@ def _pin(fields: Fields) -> PinValue:
     return PinValue(
         value=fields.text("value"),
         upstream=fields.text("upstream", ""),
-        instead=_instead(spec),
+        instead=pin_override(spec),
         spec=_spec(spec),
         source=fields.text("source"),
         file=fields.text("file"),
@@ -242,25 +240,6 @@ def _pin(fields: Fields) -> PinValue:
         trace=_trace(fields),
         where=fields.where,
     )
-
-
-def _instead(spec: Node) -> Override | None:
-    """What stands instead of upstream's value, as a spec has it."""
-    node = spec.nodes.get(INSTEAD) if isinstance(spec, document.Mapping) else None
-    try:
-        return None if node is None else override_of(node)
-    except RecipeError as error:
-        raise LockError(error.message, where=error.where) from error
-
-
-def _module_overrides(specs: list[Node]) -> dict[str, Override]:
-    """What stands instead of modules, as the specs of a set have it: all the same."""
-    tables = (spec.nodes.get(INSTEAD) for spec in specs if isinstance(spec, document.Mapping))
-    table = next((each for each in tables if isinstance(each, document.Mapping)), None)
-    try:
-        return {} if table is None else {path: override_of(n) for path, n in table.nodes.items()}
-    except RecipeError as error:
-        raise LockError(error.message, where=error.where) from error
 
 
 def _trace(fields: Fields) -> Trace:
@@ -365,7 +344,7 @@ def _set(triples: Mapping[str, Triple], fields: Fields) -> GoModuleSet:
     specs = _items(fields, "specs")
     return GoModuleSet(
         specs=tuple(map(_spec, specs)),
-        instead=_module_overrides(specs) if upstream else {},
+        instead=set_overrides(specs) if upstream else {},
         changes=GoModChanges(statements=instead, sums=sums),
         upstream=tuple(map(UpstreamModule.parse, upstream)),
         unvouched=unvouched,

@@ -226,3 +226,14 @@ def test_the_files_of_a_go_sum_stay_what_they_are():
     assert entry.go_sum == Digest.of(GO_SUM.encode()).hash
     text = write_lock(lock)
     assert not any(f"    {word}:" in text for word in ("upstream", "go-mod", "first-seen"))
+
+
+def test_a_lock_says_why_or_is_none():
+    """As of a pin: what it has as a spec is a person's decision, or nobody's."""
+    lock = InsteadWorld().lock()
+    entry = lock.go_modules[REF]
+    odd = evolve(entry, specs=tuple(each.replace("[x]", "[]") for each in entry.specs))
+    assert odd != entry
+    text = write_lock(evolve(lock, go_modules={REF: odd}))
+    with pytest.raises(LockError, match="'because' is missing"):
+        read_lock(text.encode(), "rvbuild.lock")
