@@ -308,7 +308,7 @@ def test_a_move_that_keeps_a_recipe_from_being_locked_stays(project: Project):
     ran = project.update(code=3)
     assert "lib: 1.0.0 ->" not in ran.out
     assert "\nNot moved\n  lib stays at 1.0.0: with 1.1.0, " in ran.out
-    assert "  lib              1.0.0             2.0.0: update is minor\n" in ran.out
+    assert "  lib              1.0.0   2.0.0: update is minor\n" in ran.out
     ran.said("FIRST")
     assert project.text("lib") == LIB
     assert "version: v1.2.4" in project.text("module")
