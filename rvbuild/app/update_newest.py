@@ -44,8 +44,9 @@ from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
+from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import LiteralPin, file_pins, is_version, literal_pins, tag_for
-from rvbuild.release.move import Destination, PinMove
+from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchVerdict
 from rvbuild.release.pin_name import pins_of
 from rvbuild.release.pin_review import PinReview

@@ -29,8 +29,9 @@ from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.project_file import near_path
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_root import RecipeRoot
+from rvbuild.release.ask import Ask
 from rvbuild.release.literal_pin import LiteralPin
-from rvbuild.release.move import Ask, PinMove, file_of
+from rvbuild.release.move import PinMove, file_of
 
 _RECIPES = "recipes"
 

@@ -32,10 +32,11 @@ from rvbuild.core.recipe import Recipe
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
+from rvbuild.release.destination import Destination
 from rvbuild.release.family import family_lacking, family_with
 from rvbuild.release.literal_pin import LiteralPin, literal_pins, source_text, tag_for, value_for
 from rvbuild.release.locked_values import LockedValues
-from rvbuild.release.move import Destination, PinMove
+from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
 

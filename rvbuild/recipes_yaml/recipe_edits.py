@@ -5,12 +5,12 @@ Knows: the bytes of each file before and after. Must not know: disks; who writes
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from attrs import evolve, field, frozen
 
-from rvbuild.recipes_yaml.edit import add_entry, copy_spelling, remove_entry, set_text
+from rvbuild.recipes_yaml.edit import add_entry, copy_spelling, remove_entry, set_items, set_text
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
 from rvbuild.recipes_yaml.spelling import Words
 
@@ -33,6 +33,10 @@ class RecipeEdits:
     def set_text(self, file: str, path: KeyPath, text: str) -> Self:
         """Change the value of an entry."""
         return self._with(file, set_text(self._now(file), file, path, text))
+
+    def set_items(self, file: str, path: KeyPath, items: Sequence[str]) -> Self:
+        """Change which texts a list has."""
+        return self._with(file, set_items(self._now(file), file, path, items))
 
     def add_entry(self, file: str, path: KeyPath, words: Words) -> Self:
         """Put an entry beside others."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from rvbuild.core.errors import UsageError
 from rvbuild.core.place import Place
@@ -21,6 +21,8 @@ from rvbuild.recipes_yaml.recipe_names import RESERVED
 from rvbuild.recipes_yaml.recipe_root import RECIPE_FILE
 from rvbuild.recipes_yaml.recipe_series import FACTS, MIN_AGE, PATCHES, RELEASE, SUPPORT, UPDATE
 from rvbuild.recipes_yaml.spelling import Words
+from rvbuild.release.ask import Ask
+from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
 from rvbuild.release.patch_verdict import Judge, PatchUse, PatchVerdict
 
@@ -31,39 +33,6 @@ FOLLOWERS = ("commit", "sha256")
 def file_of(recipe: str) -> str:
     """The file of a recipe, from the folder of recipes on."""
     return f"{recipe}/{RECIPE_FILE}"
-
-
-@frozen(kw_only=True)
-class Ask:
-    """A value that nobody can derive.
-
-    Attributes:
-        name: By which a person says it: ``end-of-support``, or of another recipe than the one
-            that is moved ``RECIPE.end-of-support``.
-        where: The place that needs it.
-        why: What it is.
-    """
-
-    name: str
-    where: Place
-    why: str
-
-
-@frozen(kw_only=True)
-class Destination:
-    """Where a value moves to.
-
-    Attributes:
-        value: The new value.
-        tag: The upstream's tag, if that is what was named.
-        commit: The commit that it is, where upstream is a repository.
-        others: The commits of the other sources that the value chooses, by source, where known.
-    """
-
-    value: str
-    tag: str = ""
-    commit: str = ""
-    others: Mapping[str, str] = field(factory=dict)
 
 
 @define
@@ -366,6 +335,9 @@ class PinMove:
             return
         if isinstance(old, str) and isinstance(new, str):
             self.edits = self.edits.set_text(file, path, new)
+            return
+        if isinstance(old, tuple) and isinstance(new, tuple):
+            self.edits = self.edits.set_items(file, path, new)
             return
         if old is not None:
             self.edits = self.edits.remove_entry(file, path)

@@ -13,8 +13,9 @@ from rvbuild.core.override import SeriesOverrides
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
+from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import LiteralPin
-from rvbuild.release.move import Destination, PinMove, file_of
+from rvbuild.release.move import PinMove, file_of
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
 

@@ -459,6 +459,66 @@ def test_each_patch_is_tried_on_what_those_before_it_give(world: World):
     assert world.text(view, "user") == USER.replace(", patches: [on-it.patch]", "")
 
 
+LISTED = {
+    "in its series": """\
+kind: source
+sources: {r: {git: "https://example.invalid/one", tag: "${tag}"}}
+per-series:
+  "1":
+    tag: v1.0
+    # of 1
+    patches:
+      - first.patch  # from upstream
+      # ours
+      - second.patch  # ticket 18
+    # about it
+    release: v1.0
+""",
+    "in the source": """\
+kind: source
+version: "1.0"
+sources:
+  r:
+    git: https://example.invalid/one
+    # of all
+    patches: [first.patch,  # from upstream
+              second.patch]  # ticket 18
+    tag: v${version}
+""",
+}
+
+
+@pytest.mark.parametrize("form", LISTED)
+@pytest.mark.parametrize("gone", ["", "second.patch", "first.patch,second.patch"])
+def test_a_patch_leaves_a_list_and_all_else_stays(world: World, form: str, gone: str):
+    """Upstream took the first; or a person says which stay."""
+    text = LISTED[form]
+    recipe = world.recipe("r", text)
+    patch = _patch("one 1.0").replace("+other", "+one 2.0")
+    (recipe.parent / "first.patch").write_text("Applied-Upstream: 2.0\n" + patch)
+    (recipe.parent / "second.patch").write_text(_patch("same", "same"))
+    if form == "in its series":
+        (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    world.lock()
+    stay = [each for each in ("first.patch", "second.patch") if gone and each not in gone]
+    name = "patches" if form == "in its series" else "r.patches"
+    values = {name: ",".join(stay)} if gone else {}
+    after = world.text(world.update("r", to="v2.0", values=values), "r")
+    first = "[first.patch,  # from upstream\n              ", "["
+    second = ",  # from upstream\n              second.patch]", "  # from upstream\n              ]"
+    expected = text.replace("1.0", "2.0")
+    if form == "in its series":
+        first = "      - first.patch  # from upstream\n", ""
+        second = "      # ours\n      - second.patch  # ticket 18\n", ""
+    if gone == "first.patch,second.patch":
+        lines = expected.splitlines(keepends=True)
+        begin = next(at for at, line in enumerate(lines) if "# of " in line)
+        end = next(at for at, line in enumerate(lines) if "ticket 18" in line)
+        assert after == "".join(lines[:begin] + lines[end + 1 :])
+    else:
+        assert after == expected.replace(*(second if gone else first))
+
+
 @pytest.mark.parametrize("series", ["1", "2"])
 def test_a_patch_that_other_series_need_is_not_left_out_by_itself(world: World, series: str):
     old, new = (world.commits["one"][version] for version in ("1.0", "2.0"))
