@@ -25,6 +25,7 @@ from rvbuild.app.update_plan import (
     own_root,
     refuse_asks,
     refuse_shipped,
+    show_own_lines,
 )
 from rvbuild.app.update_view import StayedPin, UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
@@ -305,12 +306,15 @@ class _NewestMoves:
     def _lock(self, plan: UpdatePlan, *, before: bool = False) -> LockResult:
         """A lock after the edits, or before; what cannot be locked stays as it was."""
         names = {f"@{step.series}" if step.series else step.recipe for step in plan.steps}
-        return lock(
+        result = lock(
             self.session if before else with_recipes(self.session, plan.recipes),
             tuple(sorted(names)) if self.request.names else (),
             every_failure=True,
             renewed=() if before else plan.renewed,
         )
+        if not before:
+            show_own_lines(self.session, plan.edits, result.failures.values())
+        return result
 
     def _blamed(self, plan: UpdatePlan, result: LockResult) -> list[StayedPin]:
         """The moves because of which a recipe cannot be locked any more.

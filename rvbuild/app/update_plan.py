@@ -19,11 +19,12 @@ from rvbuild.app.project_files import project_lock, required_project
 from rvbuild.app.session import Session, locked_text
 from rvbuild.app.update_view import FileChange, difference
 from rvbuild.core.advice import Hint, Remedy, advise
-from rvbuild.core.errors import RvbuildError, UsageError, suggestion
+from rvbuild.core.errors import RecipeError, RvbuildError, UsageError, single_failures, suggestion
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_diff import LockDiff
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
+from rvbuild.core.place import Place, UnwrittenPlace
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.project_file import near_path
@@ -143,9 +144,24 @@ def edited_recipes(
     """
     root = EditedRoot(own_root(session), {**edits.changed, **(created or {})})
     recipes = RecipeCollection((root, *session.folder.roots[1:]))
-    for path in edits.changed:
-        recipes.file(path.partition("/")[0])
+    try:
+        for path in edits.changed:
+            recipes.file(path.partition("/")[0])
+    except RecipeError as error:
+        show_own_lines(session, edits, [error])
+        raise
     return recipes
+
+
+def show_own_lines(session: Session, edits: RecipeEdits, errors: Iterable[Exception]) -> None:
+    """Let errors show the lines of edited files, not those that are on disk."""
+    root = own_root(session)
+    labels = {root.recipe(path.partition("/")[0]).label: path for path in edits.changed}
+    for error in single_failures(errors):
+        where = error.where if isinstance(error, RvbuildError) else None
+        if type(where) is Place and where.file in labels:
+            data = edits.changed[labels[where.file]]
+            error.where = UnwrittenPlace.of(where, data)  # type: ignore[attr-defined]
 
 
 def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:

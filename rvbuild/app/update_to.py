@@ -22,6 +22,7 @@ from rvbuild.app.update_plan import (
     own_root,
     refuse_asks,
     refuse_shipped,
+    show_own_lines,
 )
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
@@ -106,6 +107,7 @@ class _Move:
         )
         session = with_recipes(self.session, plan.recipes)
         result = lock(session, self._to_lock(step), every_failure=True)
+        show_own_lines(self.session, move.edits, result.failures.values())
         result.refuse_failures()
         pair = (step.old_series, step.series) if self._is_in_series and step.new else ("", "")
         diff = plan.difference(result, pair)

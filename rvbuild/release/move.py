@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import define, field
 
-from rvbuild.core.errors import UsageError
+from rvbuild.core.errors import UsageError, suggestion
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe, SeriesValues
 from rvbuild.recipes_yaml.entry_splice import position
@@ -248,7 +248,7 @@ class PinMove:
         self, recipe: Recipe, old: SeriesValues, key: str, prefix: str, *, moves: bool
     ) -> tuple[str, ...]:
         name = prefix + PATCHES
-        patches = self._said_patches(name, old.patches)
+        patches = self._said_patches(recipe, name, old.patches)
         verdict = self.judge(recipe, patches) if moves else PatchVerdict()
         self._source_patches(recipe, verdict.shared, prefix)
         uses = _uses(recipe, recipe.lent_source, old.patches)
@@ -287,7 +287,7 @@ class PinMove:
         """The patches that stay."""
         files = tuple(use.file for use in uses)
         if name in self.said:
-            return self._said_patches(name, files)
+            return self._said_patches(recipe, name, files)
         self.taken.add(name)
         for use in (each for each in uses if each in verdict.problems):
             why = f"patches without {use.file}, or with another: {verdict.problems[use]}"
@@ -295,9 +295,25 @@ class PinMove:
         self.left_out += (each.file for each in uses if each in verdict.upstream)
         return tuple(each.file for each in uses if each not in verdict.upstream)
 
-    def _said_patches(self, name: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-        said = self._said(name, ",".join(otherwise))
-        return tuple(filter(None, said.split(",")))
+    def _said_patches(
+        self, recipe: Recipe, name: str, otherwise: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Those that the person says.
+
+        Raises:
+            UsageError: one is no file beside the recipe.
+        """
+        self.taken.add(name)
+        if name not in self.said:
+            return otherwise
+        there = [path for path, _, _ in recipe.files]
+        said = tuple(dict.fromkeys(filter(None, self.said[name].split(","))))
+        for each in said:
+            if each not in there:
+                msg = f"{recipe.base} has no patch {each!r}"
+                hint = suggestion(each, there) or "put its file beside recipe.yaml first"
+                raise UsageError(msg, where=name, hint=hint)
+        return said
 
     def _instead(self, recipe: Recipe, former: str, series: str, prefix: str) -> Words:
         """What a new series has instead of upstream's values: that of a series, or nothing.

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from rvbuild.core.errors import RecipeError
+from rvbuild.core.place import UnwrittenPlace
 from rvbuild.recipes_yaml.edit import add_entry, copy_spelling, remove_entry, set_items, set_text
 from rvbuild.recipes_yaml.entry_splice import position
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
@@ -405,3 +406,13 @@ def test_a_list_has_other_items_and_all_else_stays(name: str, line_break: str):
 def test_a_list_that_cannot_change_safely_stays(text: str, items: str, says: str):
     with pytest.raises(RecipeError, match=re.escape(says)):
         set_items(text.encode(), "r", ("a", "p"), tuple(items))
+
+
+def test_what_fails_after_a_change_has_the_place_and_line_of_then():
+    edits = RecipeEdits({"a": b"b: 1\nc: 2\na: {p: x}\n"})
+    with pytest.raises(RecipeError) as caught:
+        edits.set_items("a", ("a", "p"), ["y"])
+    assert str(caught.value.where) == "a:3:8"
+    with pytest.raises(RecipeError) as caught:
+        edits.remove_entry("a", ("b",)).set_items("a", ("a", "p"), ["y"])
+    assert caught.value.where == UnwrittenPlace("a", 2, 8, "a: {p: x}")

@@ -17,8 +17,9 @@ from rvbuild.app.lock import lock
 from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.core.errors import LockError, OverrideEnded, UsageError, WrongContent
+from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, UsageError, WrongContent
 from rvbuild.core.events import Event, Noticed
+from rvbuild.core.place import UnwrittenPlace
 
 VERSIONS = ("1.0", "1.1", "2.0")
 TOOLBOX = """\
@@ -517,6 +518,87 @@ def test_a_patch_leaves_a_list_and_all_else_stays(world: World, form: str, gone:
         assert after == "".join(lines[:begin] + lines[end + 1 :])
     else:
         assert after == expected.replace(*(second if gone else first))
+
+
+DATED = """\
+kind: source
+sources: {r: {git: "https://example.invalid/one", tag: "${tag}"}}
+per-series:
+  "1":
+    tag: v1.0
+    end-of-support: 2027-02-28
+"""
+
+
+@pytest.mark.parametrize(
+    ("request_", "place", "line"),
+    [
+        ({"to": "v1.0", "values": {"end-of-support": "1.2.28"}}, "6:5", "end-of-support: 1.2.28"),
+        (
+            {"to": "v2.0", "series": "2", "values": {"end-of-support": "1.2.28"}},
+            "6:5",
+            "end-of-support: 1.2.28",
+        ),
+        ({"to": "v2.0", "values": {"min-age": "long"}}, "7:5", "min-age: long"),
+        (
+            {"to": "v2.0", "series": "2;x", "values": {"end-of-support": ""}},
+            "5:5",
+            "tag: v2.0",
+        ),
+    ],
+    ids=["a day", "a day of a new series", "an age", "a name"],
+)
+def test_an_error_in_what_is_not_written_has_its_own_line(
+    world: World, request_: dict[str, object], place: str, line: str
+):
+    world.recipe("r", DATED.replace("28\n", "28\n    min-age: 7d\n"))
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    with pytest.raises(RecipeError) as caught:
+        world.update("r", **request_)
+    where = caught.value.where
+    assert isinstance(where, UnwrittenPlace)
+    assert str(where) == f"recipes/r/recipe.yaml:{place} (not written)"
+    assert where.text.strip() == line
+
+
+@pytest.mark.parametrize("to", ["v2.0", ""])
+def test_so_has_one_of_the_lock_that_follows(world: World, to: str):
+    """The decision is for another value than the new source has; a line above it went."""
+    text = DATED.replace("28\n", "28\n    release: v1.0\n").replace("kind: source\n", PINNED)
+    text = text.replace("kind: source\n", "kind: source\nupdate: major\n")
+    world.recipe("r", text)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    world.lock()
+    if to:
+        with pytest.raises(LockError) as caught:
+            world.update("r", to=to, values={"end-of-support": ""})
+        error: Exception = caught.value
+    else:
+        (error,) = world.update("r").failures
+    assert isinstance(error, OverrideEnded)
+    assert isinstance(error.where, UnwrittenPlace)
+    assert error.where.text.strip().startswith("instead:")
+
+
+PINNED = """\
+kind: source
+pins:
+  it:
+    {from: r, line: 1, file: VERSION,
+    instead: {value: own, because: [x], while: one 1.0}}
+"""
+
+
+@pytest.mark.parametrize("name", ["r.patches", "user.x.patches"])
+def test_a_patch_that_is_no_file_is_refused_where_it_is_said(world: World, name: str):
+    recipe = world.recipe("r", PATCHED)
+    (recipe.parent / "first.patch").write_text(_patch("same", "same"))
+    user = world.recipe("user", USER)
+    (user.parent / "on-it.patch").write_text(_patch("other", "same"))
+    with pytest.raises(UsageError, match=r"has no patch 'nope'") as caught:
+        world.update("r", to="2.0", values={name: "nope"})
+    assert caught.value.where == name
+    assert caught.value.hint == "put its file beside recipe.yaml first"
 
 
 @pytest.mark.parametrize("series", ["1", "2"])
