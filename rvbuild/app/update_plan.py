@@ -24,7 +24,7 @@ from rvbuild.core.lock import Lock
 from rvbuild.core.lock_diff import LockDiff
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
-from rvbuild.core.place import Place, UnwrittenPlace
+from rvbuild.core.place import Place, place_before
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.project_file import near_path
@@ -160,8 +160,9 @@ def show_own_lines(session: Session, edits: RecipeEdits, errors: Iterable[Except
     for error in single_failures(errors):
         where = error.where if isinstance(error, RvbuildError) else None
         if type(where) is Place and where.file in labels:
-            data = edits.changed[labels[where.file]]
-            error.where = UnwrittenPlace.of(where, data)  # type: ignore[attr-defined]
+            path = labels[where.file]
+            there = place_before(where, edits.changed[path], edits.before[path])
+            error.where = there  # type: ignore[attr-defined]
 
 
 def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:

@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, Self
 from attrs import evolve, field, frozen
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.core.place import Place, UnwrittenPlace
+from rvbuild.core.place import Place, place_before
 from rvbuild.recipes_yaml.edit import add_entry, copy_spelling, remove_entry, set_items, set_text
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
 from rvbuild.recipes_yaml.spelling import Words
@@ -24,8 +24,7 @@ class RecipeEdits:
     """Files with their changes; a change gives another value, and none at all where it fails.
 
     Each change raises a RecipeError as its function in `edit` does, and a KeyError for a file that
-    is not in ``before``; the place of a RecipeError in a file that changed before is that of its
-    bytes then.
+    is not in ``before``; a RecipeError in a line that an earlier change wrote says so.
 
     Attributes:
         before: The bytes of files by path, as they were read.
@@ -67,7 +66,7 @@ class RecipeEdits:
             data = change(now, file, *args, **kwargs)
         except RecipeError as error:
             if file in self.changed and isinstance(error.where, Place):
-                error.where = UnwrittenPlace.of(error.where, now)
+                error.where = place_before(error.where, now, self.before[file])
             raise
         changed = {**self.changed, file: data}
         return evolve(self, changed={f: d for f, d in changed.items() if d != self.before[f]})

@@ -415,4 +415,7 @@ def test_what_fails_after_a_change_has_the_place_and_line_of_then():
     assert str(caught.value.where) == "a:3:8"
     with pytest.raises(RecipeError) as caught:
         edits.remove_entry("a", ("b",)).set_items("a", ("a", "p"), ["y"])
-    assert caught.value.where == UnwrittenPlace("a", 2, 8, "a: {p: x}")
+    assert str(caught.value.where) == "a:3:8", "where that line is on disk"
+    with pytest.raises(RecipeError) as caught:
+        edits.set_text("a", ("a", "p"), "z").set_items("a", ("a", "p"), ["y"])
+    assert caught.value.where == UnwrittenPlace("a", 3, 8, "a: {p: z}")

@@ -562,10 +562,9 @@ def test_an_error_in_what_is_not_written_has_its_own_line(
 
 
 @pytest.mark.parametrize("to", ["v2.0", ""])
-def test_so_has_one_of_the_lock_that_follows(world: World, to: str):
+def test_one_in_a_line_that_stays_has_the_place_where_it_stands(world: World, to: str):
     """The decision is for another value than the new source has; a line above it went."""
-    text = DATED.replace("28\n", "28\n    release: v1.0\n").replace("kind: source\n", PINNED)
-    text = text.replace("kind: source\n", "kind: source\nupdate: major\n")
+    text = DATED + PINNED.replace("kind: source\n", "update: major\n")
     world.recipe("r", text)
     (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
     world.lock()
@@ -576,8 +575,8 @@ def test_so_has_one_of_the_lock_that_follows(world: World, to: str):
     else:
         (error,) = world.update("r").failures
     assert isinstance(error, OverrideEnded)
-    assert isinstance(error.where, UnwrittenPlace)
-    assert error.where.text.strip().startswith("instead:")
+    at = next(n for n, line in enumerate(text.splitlines(), 1) if "instead:" in line)
+    assert str(error.where) == f"recipes/r/recipe.yaml:{at}:14"
 
 
 PINNED = """\
