@@ -91,8 +91,8 @@ class _Movable:
         """Whether the value stays, and what it stands for is another now."""
         return bool(self.status.packages)
 
-    def step(self, left_out: tuple[str, ...] = ()) -> PinStep:
-        """What is told of its move."""
+    def step(self, move: PinMove | None = None) -> PinStep:
+        """What is told of its move, with that of the edits."""
         return PinStep(
             pin=self.pin.ref,
             place=self.pin.place,
@@ -103,7 +103,8 @@ class _Movable:
             cause=StepCause.RENEWAL if self.is_renewal else StepCause.POLICY,
             version=self.to.tag,
             policy=self.status.policy,
-            left_out=left_out,
+            left_out=tuple(move.left_out) if move else (),
+            facts=tuple(move.facts) if move else (),
         )
 
 
@@ -144,7 +145,13 @@ class _NewestMoves:
         diff = plan.difference(result)
         origins = plan.origins(diff)
         return evolve(
-            view, steps=plan.steps, diff=diff, origins=origins, lock=result, files=plan.files()
+            view,
+            steps=plan.steps,
+            diff=diff,
+            origins=origins,
+            lock=result,
+            files=plan.files(),
+            unused=plan.unused_patches(),
         )
 
     # ---- which pins
@@ -249,7 +256,7 @@ class _NewestMoves:
                 self._failures.append(error)
                 self._stayed.append(StayedPin(each.step(), (error,)))
             else:
-                steps.append(each.step(tuple(move.left_out)))
+                steps.append(each.step(move))
         return UpdatePlan(
             session=self.session, steps=tuple(steps), edits=edits, renewed=frozenset(renewed)
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
+from itertools import chain
 
 from attrs import field, frozen
 
@@ -25,6 +26,7 @@ from rvbuild.core.lock_diff import LockDiff
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
 from rvbuild.core.place import Place, place_before
+from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.project_file import near_path
@@ -74,6 +76,17 @@ class UpdatePlan:
         files |= {path: (None, data) for path, data in self.created.items()}
         return {f"{_RECIPES}/{path}": change for path, change in files.items()}
 
+    def unused_patches(self) -> tuple[str, ...]:
+        """Files that were patches of a source and are none any more, by their paths there."""
+        bases = sorted(path.partition("/")[0] for path in self.edits.changed)
+        before, after = self.session.folder, self.recipes
+        unused = (
+            f"{_RECIPES}/{base}/{file}"
+            for base in bases
+            for file in sorted(_patches(before.file(base)) - _patches(after.file(base)))
+        )
+        return tuple(unused)
+
     def difference(self, result: LockResult, series: tuple[str, str] = ("", "")) -> LockDiff:
         """What differs of pins, sources and sets.
 
@@ -102,6 +115,13 @@ class UpdatePlan:
 
     def _steps_of(self, recipe: str) -> list[int]:
         return [at for at, step in enumerate(self.steps) if step.is_of(recipe)]
+
+
+def _patches(recipe: Recipe) -> set[str]:
+    """The patches of all sources and series."""
+    sources = (use.patches for use in recipe.sources.values())
+    series = (each.patches for each in recipe.per_series.values())
+    return {*chain(*sources, *series)}
 
 
 def own_root(session: Session) -> RecipeRoot:

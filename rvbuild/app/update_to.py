@@ -97,6 +97,7 @@ class _Move:
             series=series,
             version=to.tag,
             left_out=tuple(move.left_out),
+            facts=tuple(move.facts),
         )
         return self._locked(move, step)
 
@@ -118,6 +119,7 @@ class _Move:
             said=frozenset(name for name, (_, value) in self._sources.items() if value),
             lock=result,
             files=plan.files(),
+            unused=plan.unused_patches(),
             project=str(self.session.workspace.project),
         )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, field
 
 from rvbuild.core.errors import UsageError, suggestion
+from rvbuild.core.pin_step import FactChange
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe, SeriesValues
 from rvbuild.recipes_yaml.entry_splice import position
@@ -25,6 +26,7 @@ from rvbuild.release.ask import Ask
 from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
 from rvbuild.release.patch_verdict import Judge, PatchUse, PatchVerdict
+from rvbuild.release.series_facts import fact_texts, fact_words
 
 FOLLOWERS = ("commit", "sha256")
 """Words of a source that are of one version of it, and say nothing of which comes next."""
@@ -59,12 +61,14 @@ class PinMove:
         said: What the person says, by name.
         judge: Looks at patches.
         left_out: The patches that are left out, since upstream has them.
+        facts: What else changes: as a person says, or since it was of the former value.
     """
 
     edits: RecipeEdits
     said: Mapping[str, str]
     judge: Judge
     left_out: list[str] = field(factory=list, init=False)
+    facts: list[FactChange] = field(factory=list, init=False)
     asks: list[Ask] = field(factory=list, init=False)
     taken: set[str] = field(factory=set, init=False)
 
@@ -182,7 +186,7 @@ class PinMove:
     def _series_facts(self, pin: LiteralPin, to: Destination | None) -> None:
         """Change the facts of a series; without a destination only those that a person says."""
         recipe, series, at = pin.recipe, pin.series, pin.key[:-1]
-        former = _facts(recipe.in_series)
+        former = fact_words(recipe.in_series)
         facts = self._facts(recipe, series, recipe.in_series, to, prefix="")
         for name in FACTS:
             self._fact(file_of(recipe.base), (*at, name), former.get(name), facts.get(name))
@@ -238,7 +242,14 @@ class PinMove:
             UPDATE: self._said(prefix + UPDATE, old.update),
             MIN_AGE: self._said(prefix + MIN_AGE, old.min_age),
         }
+        for name, was in fact_texts(old).items():
+            self._tell(prefix + name, was, str(facts[name]), drops=not former)
         return {name: words for name, words in facts.items() if words}
+
+    def _tell(self, name: str, old: str, new: str, *, drops: bool) -> None:
+        """Keep what changes, unless it follows from the move as always."""
+        if old != new and (name in self.said or (drops and not new)):
+            self.facts.append(FactChange(name=name, old=old, new=new, is_said=name in self.said))
 
     def _said(self, name: str, otherwise: str) -> str:
         self.taken.add(name)
@@ -287,7 +298,9 @@ class PinMove:
         """The patches that stay."""
         files = tuple(use.file for use in uses)
         if name in self.said:
-            return self._said_patches(recipe, name, files)
+            said = self._said_patches(recipe, name, files)
+            self._tell(name, ",".join(files), ",".join(said), drops=False)
+            return said
         self.taken.add(name)
         for use in (each for each in uses if each in verdict.problems):
             why = f"patches without {use.file}, or with another: {verdict.problems[use]}"
@@ -363,14 +376,6 @@ class PinMove:
 
 def _uses(recipe: Recipe, source: str, files: Iterable[str]) -> list[PatchUse]:
     return [PatchUse(recipe.base, source, file) for file in files]
-
-
-def _facts(series: SeriesValues) -> dict[str, Words]:
-    facts: dict[str, Words] = {
-        RELEASE: series.release, SUPPORT: series.end_of_support, PATCHES: series.patches,
-        UPDATE: series.update, MIN_AGE: series.min_age,
-    }  # fmt: skip
-    return {name: words for name, words in facts.items() if words}
 
 
 def _follower_name(pin: LiteralPin, key: KeyPath) -> str:

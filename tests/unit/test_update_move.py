@@ -19,6 +19,7 @@ from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, UsageError, WrongContent
 from rvbuild.core.events import Event, Noticed
+from rvbuild.core.pin_step import FactChange
 from rvbuild.core.place import UnwrittenPlace
 
 VERSIONS = ("1.0", "1.1", "2.0")
@@ -518,6 +519,73 @@ def test_a_patch_leaves_a_list_and_all_else_stays(world: World, form: str, gone:
         assert after == "".join(lines[:begin] + lines[end + 1 :])
     else:
         assert after == expected.replace(*(second if gone else first))
+
+
+FACTS: dict[str, tuple[dict[str, object], tuple[FactChange, ...]]] = {
+    "patches go, and change their order": (
+        {"to": "v2.0", "values": {"patches": "c.patch,a.patch"}},
+        (FactChange(name="patches", old="a.patch,b.patch,c.patch", new="c.patch,a.patch"),),
+    ),
+    "days": (
+        {"to": "v1.0", "values": {"end-of-support": "2030-01-01", "min-age": "1d"}},
+        (
+            FactChange(name="end-of-support", old="2027-02-28", new="2030-01-01"),
+            FactChange(name="min-age", old="", new="1d"),
+        ),
+    ),
+    "no release": (
+        {"to": "v1.0", "values": {"release": ""}},
+        (FactChange(name="release", old="v1.0", new=""),),
+    ),
+    "a commit is no release": (
+        {"to": "2.0"},
+        (FactChange(name="release", old="v1.0", new="", is_said=False),),
+    ),
+    "the tag is the release": ({"to": "v2.0"}, ()),
+    "the same": ({"to": "v2.0", "values": {"end-of-support": "2027-02-28"}}, ()),
+    "a new series": (
+        {"to": "2.0", "series": "2", "values": {"end-of-support": "", "patches": "a.patch"}},
+        (
+            FactChange(name="patches", old="a.patch,b.patch,c.patch", new="a.patch"),
+            FactChange(name="end-of-support", old="2027-02-28", new=""),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_what_changes_beside_the_value_is_told(world: World, name: str):
+    request, facts = FACTS[name]
+    commits = world.commits["one"]
+    patches = "abc"
+    listed = ", ".join(f"{each}.patch" for each in patches)
+    text = FAMILY.format(name="r", repository="one", commit=commits["1.0"], patches=(
+        f", release: v1.0, end-of-support: 2027-02-28, patches: [{listed}]"
+    ))  # fmt: skip
+    folder = world.recipe("r", text).parent
+    for each in patches:
+        (folder / f"{each}.patch").write_text(
+            f"Origin: me\n\n--- /dev/null\n+++ b/{each}\n@@ -0,0 +1 @@\n+x\n"
+        )
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    to = str(request["to"])
+    view = world.update("r", **{**request, "to": commits.get(to, to)})
+    assert view.steps[0].facts == facts
+    gone = ("recipes/r/b.patch",) if name.startswith("patches go") else ()
+    assert view.unused == gone, "other series need the others"
+
+
+def test_what_changes_beside_other_values_is_told_by_their_names(world: World):
+    recipe = world.recipe("r", PATCHED)
+    (recipe.parent / "first.patch").write_text(_patch("same", "same"))
+    user = world.recipe("user", USER)
+    (user.parent / "on-it.patch").write_text(_patch("other", "same"))
+    values = {"r.patches": "", "user.x.patches": ""}
+    view = world.update("r", to="2.0", values=values)
+    assert [(each.name, each.old, each.new) for each in view.steps[0].facts] == [
+        ("r.patches", "first.patch", ""), ("user.x.patches", "on-it.patch", ""),
+    ]  # fmt: skip
+    assert view.unused == ("recipes/r/first.patch", "recipes/user/on-it.patch")
 
 
 DATED = """\
