@@ -13,6 +13,7 @@ from rvbuild.core.pin_step import FactChange, PinStep
 _ASKED = "because you asked"
 _OF_NO_RELEASE = "because a commit is no release"
 _PATCHES = "patches"
+UNUSED = "no patch of its recipe any more; the file stays"
 
 
 def patch_lines(step: PinStep) -> Iterator[DiffLine]:
@@ -42,7 +43,7 @@ def fact_lines(step: PinStep) -> Iterator[DiffLine]:
 
 def unused_line(file: str) -> DiffLine:
     """A file that is no patch any more."""
-    return DiffLine(file, note="is no patch of its recipe any more, and stays")
+    return DiffLine(file, note=UNUSED)
 
 
 def _is_patches(fact: FactChange) -> bool:

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from rvbuild.app.update_view import StayedPin, UpdateView
 from rvbuild.cli.diff_sections import DiffLine, DiffSection, pin_line, set_line, source_line
-from rvbuild.cli.fact_text import fact_lines, patch_lines, unused_line
+from rvbuild.cli.fact_text import UNUSED, fact_lines, patch_lines, unused_line
 from rvbuild.cli.outdated_text import (
     UNASKED_WORDS,
     pin_name,
@@ -36,7 +36,7 @@ def update_lines(view: UpdateView, *, dry_run: bool = False) -> Iterator[str]:
     elif view.steps:
         yield from _step_lines(view)
         yield from (f"{path}: not written" if dry_run else path for path in sorted(view.files))
-        yield from map(_line, map(unused_line, view.unused))
+        yield from (f"{path}: {UNUSED}" for path in view.unused)
     else:
         yield "nothing to move"
     yield from _rest(view)

@@ -144,7 +144,7 @@ def _with_items(
     return _proved(layout, [splices(layout, node)], is_right, _unsafe(layout, path, node))
 
 
-def add_entry(data: bytes, file: str, path: KeyPath, words: Words) -> bytes:
+def add_entry(data: bytes, file: str, path: KeyPath, words: Words, like: str = "") -> bytes:
     """Put an entry beside others, in their style and order.
 
     Args:
@@ -152,6 +152,7 @@ def add_entry(data: bytes, file: str, path: KeyPath, words: Words) -> bytes:
         file: Its name, for messages.
         path: The keys that lead to the entry; all but the last are there.
         words: What its value has to be.
+        like: The key of an entry there whose style it has; empty: of the one beside it.
 
     Raises:
         RecipeError: with the place: the file is not valid, there is such an entry or no such
@@ -169,7 +170,7 @@ def add_entry(data: bytes, file: str, path: KeyPath, words: Words) -> bytes:
         is_same = list(_others(edited, path)) == others
         return is_same and _words(edited.entry(path).value) == words
 
-    splices = addition(layout, mapping, path[-1], words)
+    splices = addition(layout, mapping, path[-1], words, like)
     return _proved(layout, [splices], is_right, _unsafe(layout, path, mapping))
 
 

@@ -43,9 +43,11 @@ def spliced(text: str, splices: Sequence[Splice]) -> str:
 
 
 def addition(
-    layout: RecipeLayout, mapping: yaml.MappingNode, key: str, words: Words
+    layout: RecipeLayout, mapping: yaml.MappingNode, key: str, words: Words, like: str = ""
 ) -> list[Splice]:
     """What puts an entry into a mapping, in the order of the others.
+
+    Its style is that of the entry beside it, or of another one: ``like``.
 
     Raises:
         RecipeError: an entry beside it has a form that nobody can change safely.
@@ -56,11 +58,12 @@ def addition(
         return [Splice(begin, begin, flow_entry(key, words, (None, None)))]
     index = position([entry.key.value for entry in entries], key)
     beside = entries[min(index, len(entries) - 1)]
-    like = beside.key, beside.value
+    styled = next((each for each in entries if each.key.value == like), beside)
+    pair = styled.key, styled.value
     if mapping.flow_style:
-        return into_flow(layout, entries, index, flow_entry(key, words, like))
+        return into_flow(layout, entries, index, flow_entry(key, words, pair))
     indent = len(layout.lines.prefix(beside.begin))
-    return [into_block(layout, entries, index, entry_lines(key, words, like, indent))]
+    return [into_block(layout, entries, index, entry_lines(key, words, pair, indent))]
 
 
 def removal(layout: RecipeLayout, mapping: yaml.MappingNode, key: str) -> list[Splice]:

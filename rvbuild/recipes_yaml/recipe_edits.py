@@ -42,9 +42,9 @@ class RecipeEdits:
         """Change which texts a list has."""
         return self._changed(set_items, file, path, items)
 
-    def add_entry(self, file: str, path: KeyPath, words: Words) -> Self:
+    def add_entry(self, file: str, path: KeyPath, words: Words, like: str = "") -> Self:
         """Put an entry beside others."""
-        return self._changed(add_entry, file, path, words)
+        return self._changed(add_entry, file, path, words, like)
 
     def remove_entry(self, file: str, path: KeyPath) -> Self:
         """Take an entry away."""

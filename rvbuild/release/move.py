@@ -211,9 +211,10 @@ class PinMove:
         names = [*dict.fromkeys((*_order(recipe, former), *words))]
         ordered = {name: words[name] for name in names if name in words}
         file = file_of(recipe.base)
-        self.edits = self.edits.add_entry(file, ("per-series", series), ordered)
-        if INSTEAD in words:
-            keys = [("per-series", each, INSTEAD) for each in (self.said[prefix + INSTEAD], series)]
+        chosen = self.said[prefix + INSTEAD] if INSTEAD in words else ""
+        self.edits = self.edits.add_entry(file, ("per-series", series), ordered, like=chosen)
+        if chosen:
+            keys = [("per-series", each, INSTEAD) for each in (chosen, series)]
             self.edits = self.edits.copy_spelling(file, *keys)
 
     def _facts(  # noqa: PLR0913 - keyword-only but for the recipe and its series

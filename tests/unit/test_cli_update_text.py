@@ -170,7 +170,7 @@ def test_a_fact_that_changes_and_why(name: str):
     )
     _, *lines, file, unused = update_lines(view)
     assert (lines, file) == (expected, "r.yaml")
-    assert unused == "b, is no patch of its recipe any more, and stays"
+    assert unused == "b: no patch of its recipe any more; the file stays"
     sections = {section.title: section.lines for section in update_sections(view)}
     assert len(sections["Patches" if "patches" in fact.name else "Facts"]) == len(expected)
     assert sections.keys() - {"Patches", "Facts"} == {"Files", "Unused files"}

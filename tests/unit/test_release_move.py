@@ -428,3 +428,25 @@ per-series:
     pin, move = begin(text, {"tag": "v3.0"})
     move.new_series(pin, "2", Destination(value="v2.0", tag="v2.0", commit=TWO))
     assert move.vain == ["tag"]
+
+
+BESIDE = f"""kind: source
+sources: {{r: {{git: 'https://e.org/r', commit: '${{commit}}'}}}}
+per-series:
+  "1.1": {{commit: {ONE}}}
+  "1.0":
+    commit: {ONE}  # by hand
+    # decided
+    instead:  # by Ann
+      pins:
+        runc/version: {{value: v1.2.8, because: [CVE-1], while: v1.2.5}}  # ticket 1
+"""
+
+
+def test_what_a_new_series_has_instead_keeps_its_comments_beside_braces():
+    """The series is written as the one whose decisions it has."""
+    pin, move = begin(BESIDE, {"instead": "1.0"})
+    move.new_series(pin, "1.2", Destination(value=TWO))
+    instead = BESIDE[BESIDE.index("    # decided") :]
+    new = f'  "1.2":\n    commit: {TWO}\n{instead}'
+    assert text_of(move) == BESIDE.replace('  "1.1"', f'{new}  "1.1"')
