@@ -19,7 +19,13 @@ import yaml
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.recipes_yaml.entry_splice import Splice, addition, removal, respelling, spliced
-from rvbuild.recipes_yaml.list_splice import item_addition, item_order, item_removal, items_of
+from rvbuild.recipes_yaml.list_splice import (
+    emptying,
+    item_addition,
+    item_order,
+    item_removal,
+    items_of,
+)
 from rvbuild.recipes_yaml.recipe_layout import (
     BLOCK_STYLES,
     TEXT_TAG,
@@ -87,12 +93,15 @@ def set_items(data: bytes, file: str, path: KeyPath, items: Sequence[str]) -> by
         data: The bytes of the recipe file.
         file: Its name, for messages.
         path: The keys that lead to the list.
-        items: What it has to have, at least one, each once.
+        items: What it has to have, each once. Without any the entry goes, with the comments that
+            are its own; the only one of a mapping in block style has an empty list.
 
     Raises:
         RecipeError: with the place: the file is not valid, there is no such list of texts or it is
             empty, or it has a form in which nothing can be changed safely.
     """
+    if not items:
+        return _without_items(data, file, path)
     items = tuple(dict.fromkeys(items))
     there = _items(layout_of(data, file), path)
     for at, text in enumerate(items):
@@ -110,6 +119,22 @@ def set_items(data: bytes, file: str, path: KeyPath, items: Sequence[str]) -> by
     if order == sorted(order):
         return data
     return _with_items(data, file, path, items, partial(item_order, order=order))
+
+
+def _without_items(data: bytes, file: str, path: KeyPath) -> bytes:
+    layout = layout_of(data, file)
+    mapping = layout.mapping(path[:-1])
+    if mapping.flow_style or len(mapping.value) > 1:
+        return remove_entry(data, file, path)
+    node, others = _list(layout, path), list(_others(layout, path))
+
+    def is_right(edited: RecipeLayout) -> bool:
+        new = edited.entry(path).value
+        is_empty = isinstance(new, yaml.SequenceNode) and not new.value
+        return is_empty and list(_others(edited, path)) == others
+
+    splices = emptying(layout, layout.entry(path), node)
+    return _proved(layout, [splices], is_right, _unsafe(layout, path, node))
 
 
 def _items(layout: RecipeLayout, path: KeyPath) -> list[str]:

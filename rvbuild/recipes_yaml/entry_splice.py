@@ -190,10 +190,10 @@ def out_of_block(layout: RecipeLayout, entries: Sequence[MappingEntry], index: i
         first -= above
     elif (above or index == 0) and layout.lines.is_blank(last + 1):
         last += 1
-    return _without_lines(layout, first, last)
+    return without_lines(layout, first, last)
 
 
-def _without_lines(layout: RecipeLayout, first: int, last: int) -> Splice:
+def without_lines(layout: RecipeLayout, first: int, last: int) -> Splice:
     """Lines that go; where the last has no break, that of the line above goes instead."""
     begin, end = layout.lines[first], layout.lines[last]
     if end.after == end.end:
@@ -228,7 +228,7 @@ def _out_of_flow(layout: RecipeLayout, entries: Sequence[MappingEntry], index: i
     if not alone or len(entries) == 1:
         return [_out_of_flow_line(layout, entries, index)]
     first = layout.first_line(entries, index)
-    lines = _without_lines(layout, first, layout.last_line(entry))
+    lines = without_lines(layout, first, layout.last_line(entry))
     if not is_last or alone[1]:
         return [lines]
     before = entries[index - 1].end

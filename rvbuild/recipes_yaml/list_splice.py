@@ -13,7 +13,14 @@ from collections.abc import Iterator, Sequence
 
 import yaml
 
-from rvbuild.recipes_yaml.entry_splice import Splice, into_block, into_flow, lone, out_of_block
+from rvbuild.recipes_yaml.entry_splice import (
+    Splice,
+    into_block,
+    into_flow,
+    lone,
+    out_of_block,
+    without_lines,
+)
 from rvbuild.recipes_yaml.recipe_layout import MappingEntry, RecipeLayout
 from rvbuild.recipes_yaml.spelling import scalar_spelling
 
@@ -74,6 +81,21 @@ def item_removal(layout: RecipeLayout, node: yaml.SequenceNode, index: int) -> l
     if lone(layout, items[index]):
         return _lone_removal(layout, items, index)
     return _line_removal(layout, items, index)
+
+
+def emptying(layout: RecipeLayout, entry: MappingEntry, node: yaml.SequenceNode) -> list[Splice]:
+    """What leaves an entry with an empty list, in the line of its key.
+
+    Raises:
+        RecipeError: an item has a form that nobody can change safely.
+    """
+    if node.flow_style:
+        return [Splice(node.start_mark.index, node.end_mark.index, "[]")]
+    items = items_of(layout, node)
+    colon = layout.text.index(":", entry.key.end_mark.index) + 1
+    first, last = layout.first_line(items, 0), layout.last_line(items[-1])
+    # in this order: where both are at one place, what is put there is not taken away
+    return [without_lines(layout, first, last), Splice(colon, colon, " []")]
 
 
 def _lone_removal(layout: RecipeLayout, items: Sequence[MappingEntry], index: int) -> list[Splice]:

@@ -366,8 +366,8 @@ class PinMove:
         if isinstance(old, str) and isinstance(new, str):
             self.edits = self.edits.set_text(file, path, new)
             return
-        if isinstance(old, tuple) and isinstance(new, tuple):
-            self.edits = self.edits.set_items(file, path, new)
+        if isinstance(old, tuple) and not isinstance(new, str):
+            self.edits = self.edits.set_items(file, path, tuple(new or ()))
             return
         if old is not None:
             self.edits = self.edits.remove_entry(file, path)

@@ -342,6 +342,16 @@ LISTS = {
         .replace("- x   # from upstream, 17", "- z")
         .replace("-\n", "- x   # from upstream, 17\n"),
     ),
+    "none": (BLOCK_LIST, "", "a:\n  # about b\n  b: 1\n"),
+    "none in braces": ("a: {p: [x], b: 1}  # c\n", "", "a: {b: 1}  # c\n"),
+    "none in braces of its own": ("a: {p: [x]}\n", "", "a: {}\n"),
+    "none where it is the only entry": (
+        "a:\n  # p\n  p:  # c\n    # x\n    - x  # 17\n    - y\nb: 1\n",
+        "",
+        "a:\n  # p\n  p: []  # c\nb: 1\n",
+    ),
+    "none in the end": ("a:\n  p:\n  - x", "", "a:\n  p: []"),
+    "none in brackets": ("a:\n  p: [x,  # 17\n      y]  # c\n", "", "a:\n  p: []  # c\n"),
     "the same": (BLOCK_LIST, "xyz", BLOCK_LIST),
     "twice, and once": ("a: {p: [x, y, x]}\n", "xy", "a: {p: [x, y]}\n"),
     "the bracket's line": (FLOW_LIST, "yz", FLOW_LIST.replace("[x,  # 17", "[")),

@@ -450,3 +450,19 @@ def test_what_a_new_series_has_instead_keeps_its_comments_beside_braces():
     instead = BESIDE[BESIDE.index("    # decided") :]
     new = f'  "1.2":\n    commit: {TWO}\n{instead}'
     assert text_of(move) == BESIDE.replace('  "1.1"', f'{new}  "1.1"')
+
+
+def test_the_last_patch_of_a_series_that_says_nothing_else_goes():
+    text = """kind: source
+version: "1"
+sources: {r: {git: 'https://e.org/r', tag: 'v${version}'}}
+per-series:
+  "1":
+    patches:
+      - a.patch  # why
+"""
+    pin, move = begin(text, {"per-series.1.patches": ""})
+    move.present(pin, Destination(value="1"))
+    after = text_of(move)
+    assert after == text.replace("patches:\n      - a.patch  # why", "patches: []")
+    assert pins_of(after)[0].recipe.per_series["1"].patches == ()
