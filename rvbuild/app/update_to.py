@@ -23,6 +23,7 @@ from rvbuild.app.update_plan import (
     own_root,
     refuse_asks,
     refuse_shipped,
+    show_own_lines,
 )
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
@@ -33,10 +34,11 @@ from rvbuild.core.recipe import Recipe
 from rvbuild.core.spec import SourceSpec
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
+from rvbuild.release.destination import Destination
 from rvbuild.release.family import family_lacking, family_with
 from rvbuild.release.literal_pin import LiteralPin, literal_pins, source_text, tag_for, value_for
 from rvbuild.release.locked_values import LockedValues
-from rvbuild.release.move import Destination, PinMove
+from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
 
@@ -97,6 +99,7 @@ class _Move:
             version=to.tag,
             left_out=tuple(move.left_out),
             sources=pin.chosen,
+            facts=tuple(move.facts),
         )
         return self._locked(move, step)
 
@@ -107,6 +110,7 @@ class _Move:
         )
         session = with_recipes(self.session, plan.recipes)
         result = lock(session, self._to_lock(step), every_failure=True)
+        show_own_lines(self.session, move.edits, result.failures.values())
         result.refuse_failures()
         former = step.old_series if self._is_in_series else ""
         pair = (former, step.series) if step.new else ("", "")
@@ -119,6 +123,7 @@ class _Move:
             lock=result,
             files=plan.files(),
             beside=beside(self.session, plan.steps),
+            unused=plan.unused_patches(),
             project=str(self.session.workspace.project),
         )
 

@@ -19,6 +19,7 @@ from rvbuild.cli.diff_sections import (
     set_line,
     source_line,
 )
+from rvbuild.cli.fact_text import UNUSED, fact_lines, patch_lines, unused_line
 from rvbuild.cli.outdated_text import (
     UNASKED_WORDS,
     short_value,
@@ -44,6 +45,7 @@ def update_lines(view: UpdateView, *, dry_run: bool = False) -> Iterator[str]:
     elif view.steps:
         yield from _step_lines(view)
         yield from (f"{path}: not written" if dry_run else path for path in sorted(view.files))
+        yield from (f"{path}: {UNUSED}" for path in view.unused)
     else:
         yield "nothing to move"
     yield from _rest(view)
@@ -156,7 +158,9 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
         DiffSection(DECISIONS, tuple(map(module_line, view.diff.modules))),
         DiffSection("By set", tuple(map(set_line, view.diff.sets))),
         DiffSection("Patches", tuple(line for step in view.steps for line in _patches(step))),
+        DiffSection("Facts", tuple(line for step in view.steps for line in fact_lines(step))),
         DiffSection("Files", tuple(DiffLine(path) for path in sorted(view.files))),
+        DiffSection("Unused files", tuple(map(unused_line, view.unused))),
         DiffSection("Not moved", tuple(_stay_line(each, names) for each in view.stayed)),
         DiffSection("Errors", tuple(_failures(view))),
         DiffSection("Held back", tuple(held)),
@@ -219,6 +223,7 @@ def _lines(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
     yield from (set_line(each) for each in view.diff.sets if view.origins.get(each.name) == at)
     if at is not None:
         yield from _patches(view.steps[at])
+        yield from fact_lines(view.steps[at])
 
 
 def _pins(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
@@ -266,6 +271,7 @@ def _source(view: UpdateView, change: SourceChange) -> DiffLine:
 
 def _patches(step: PinStep) -> Iterator[DiffLine]:
     yield from (DiffLine(each, note=_UPSTREAM, mark="-") for each in step.left_out)
+    yield from patch_lines(step)
 
 
 def _line(line: DiffLine) -> str:
