@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rvbuild.cli.diff_sections import DiffLine
-from rvbuild.core.pin_step import FactChange, PinStep
+from rvbuild.core.pin_step import FactStep, PinStep
 
 _ASKED = "because you asked"
 _OF_NO_RELEASE = "because a commit is no release"
@@ -46,5 +46,5 @@ def unused_line(file: str) -> DiffLine:
     return DiffLine(file, note=UNUSED)
 
 
-def _is_patches(fact: FactChange) -> bool:
+def _is_patches(fact: FactStep) -> bool:
     return fact.name.rpartition(".")[2] == _PATCHES

@@ -23,7 +23,7 @@ from rvbuild.cli.words import run_of
 from rvbuild.core.errors import UsageError
 from rvbuild.core.lock_diff import PinChange
 from rvbuild.core.names import Ref
-from rvbuild.core.pin_step import FactChange, PinStep
+from rvbuild.core.pin_step import FactStep, PinStep
 from rvbuild.core.printable import printable_line
 
 
@@ -164,7 +164,7 @@ def _step_row(step: PinStep) -> dict[str, object]:
     }
 
 
-def _fact_row(fact: FactChange) -> dict[str, object]:
+def _fact_row(fact: FactStep) -> dict[str, object]:
     """A fact beside it; of patches the files, as a person says them."""
     return {
         "name": fact.name,

@@ -23,7 +23,7 @@ class StepCause(Enum):
 
 
 @frozen(kw_only=True)
-class FactChange:
+class FactStep:
     """A fact beside a value that changes with it: the day on which support ends, patches.
 
     Attributes:
@@ -75,7 +75,7 @@ class PinStep:
     policy: UpdatePolicy | None = None
     left_out: tuple[str, ...] = ()
     sources: frozenset[str] = frozenset()
-    facts: tuple[FactChange, ...] = ()
+    facts: tuple[FactStep, ...] = ()
 
     @property
     def recipe(self) -> str:

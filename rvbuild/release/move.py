@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import define, field
 
 from rvbuild.core.errors import UsageError, suggestion
-from rvbuild.core.pin_step import FactChange
+from rvbuild.core.pin_step import FactStep
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe, SeriesValues
 from rvbuild.recipes_yaml.entry_splice import position
@@ -68,7 +68,7 @@ class PinMove:
     said: Mapping[str, str]
     judge: Judge
     left_out: list[str] = field(factory=list, init=False)
-    facts: list[FactChange] = field(factory=list, init=False)
+    facts: list[FactStep] = field(factory=list, init=False)
     asks: list[Ask] = field(factory=list, init=False)
     taken: set[str] = field(factory=set, init=False)
 
@@ -250,7 +250,7 @@ class PinMove:
     def _tell(self, name: str, old: str, new: str, *, drops: bool) -> None:
         """Keep what changes, unless it follows from the move as always."""
         if old != new and (name in self.said or (drops and not new)):
-            self.facts.append(FactChange(name=name, old=old, new=new, is_said=name in self.said))
+            self.facts.append(FactStep(name=name, old=old, new=new, is_said=name in self.said))
 
     def _said(self, name: str, otherwise: str) -> str:
         self.taken.add(name)

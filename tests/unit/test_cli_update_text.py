@@ -15,7 +15,7 @@ from rvbuild.cli.update_text import update_lines, update_sections, update_title
 from rvbuild.core.lock_diff import LockDiff, ModuleChange, PinChange, PinOrigin, PinOverride
 from rvbuild.core.names import PinRef, SetRef, SourceRef
 from rvbuild.core.override import Override
-from rvbuild.core.pin_step import FactChange, PinStep
+from rvbuild.core.pin_step import FactStep, PinStep
 from rvbuild.core.place import Place
 
 STEP = PinStep(pin=PinRef("tree", "commit"), place=Place("r.yaml", 1, 1), old="1", new="2")
@@ -175,7 +175,7 @@ def test_it_is_what_diff_says(
 
 FACTS = {
     "patches": (
-        FactChange(name="patches", old="a,b,c", new="c,a,d"),
+        FactStep(name="patches", old="a,b,c", new="c,a,d"),
         [
             "- b, because you asked",
             "+ d, because you asked",
@@ -183,19 +183,19 @@ FACTS = {
         ],
     ),
     "of a source": (
-        FactChange(name="user.x.patches", old="a", new=""),
+        FactStep(name="user.x.patches", old="a", new=""),
         ["- a of user.x, because you asked"],
     ),
     "a day": (
-        FactChange(name="end-of-support", old="2027-01-01", new="2028-01-01"),
+        FactStep(name="end-of-support", old="2027-01-01", new="2028-01-01"),
         ["end-of-support 2027-01-01 -> 2028-01-01, because you asked"],
     ),
     "what came": (
-        FactChange(name="release", old="", new="v1"),
+        FactStep(name="release", old="", new="v1"),
         ["+ release v1, because you asked"],
     ),
     "what went": (
-        FactChange(name="release", old="v1", new="", is_said=False),
+        FactStep(name="release", old="v1", new="", is_said=False),
         ["- release v1, because a commit is no release"],
     ),
 }

@@ -19,7 +19,7 @@ from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, UsageError, WrongContent
 from rvbuild.core.events import Event, Noticed
-from rvbuild.core.pin_step import FactChange
+from rvbuild.core.pin_step import FactStep
 from rvbuild.core.place import UnwrittenPlace
 
 VERSIONS = ("1.0", "1.1", "2.0")
@@ -521,33 +521,33 @@ def test_a_patch_leaves_a_list_and_all_else_stays(world: World, form: str, gone:
         assert after == expected.replace(*(second if gone else first))
 
 
-FACTS: dict[str, tuple[dict[str, object], tuple[FactChange, ...]]] = {
+FACTS: dict[str, tuple[dict[str, object], tuple[FactStep, ...]]] = {
     "patches go, and change their order": (
         {"to": "v2.0", "values": {"patches": "c.patch,a.patch"}},
-        (FactChange(name="patches", old="a.patch,b.patch,c.patch", new="c.patch,a.patch"),),
+        (FactStep(name="patches", old="a.patch,b.patch,c.patch", new="c.patch,a.patch"),),
     ),
     "days": (
         {"to": "v1.0", "values": {"end-of-support": "2030-01-01", "min-age": "1d"}},
         (
-            FactChange(name="end-of-support", old="2027-02-28", new="2030-01-01"),
-            FactChange(name="min-age", old="", new="1d"),
+            FactStep(name="end-of-support", old="2027-02-28", new="2030-01-01"),
+            FactStep(name="min-age", old="", new="1d"),
         ),
     ),
     "no release": (
         {"to": "v1.0", "values": {"release": ""}},
-        (FactChange(name="release", old="v1.0", new=""),),
+        (FactStep(name="release", old="v1.0", new=""),),
     ),
     "a commit is no release": (
         {"to": "2.0"},
-        (FactChange(name="release", old="v1.0", new="", is_said=False),),
+        (FactStep(name="release", old="v1.0", new="", is_said=False),),
     ),
     "the tag is the release": ({"to": "v2.0"}, ()),
     "the same": ({"to": "v2.0", "values": {"end-of-support": "2027-02-28"}}, ()),
     "a new series": (
         {"to": "2.0", "series": "2", "values": {"end-of-support": "", "patches": "a.patch"}},
         (
-            FactChange(name="patches", old="a.patch,b.patch,c.patch", new="a.patch"),
-            FactChange(name="end-of-support", old="2027-02-28", new=""),
+            FactStep(name="patches", old="a.patch,b.patch,c.patch", new="a.patch"),
+            FactStep(name="end-of-support", old="2027-02-28", new=""),
         ),
     ),
 }
