@@ -48,7 +48,14 @@ from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.release.destination import Destination
-from rvbuild.release.literal_pin import LiteralPin, file_pins, is_version, literal_pins, tag_for
+from rvbuild.release.literal_pin import (
+    LiteralPin,
+    chosen_sources,
+    file_pins,
+    is_version,
+    literal_pins,
+    tag_for,
+)
 from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchVerdict
 from rvbuild.release.pin_name import pins_of
@@ -106,7 +113,7 @@ class _Movable:
             version=self.to.tag,
             policy=self.status.policy,
             left_out=tuple(move.left_out) if move else (),
-            sources=self.pin.chosen,
+            sources=chosen_sources(self.pin),
             facts=tuple(move.facts) if move else (),
         )
 

@@ -36,7 +36,14 @@ from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.destination import Destination
 from rvbuild.release.family import family_lacking, family_with
-from rvbuild.release.literal_pin import LiteralPin, literal_pins, source_text, tag_for, value_for
+from rvbuild.release.literal_pin import (
+    LiteralPin,
+    chosen_sources,
+    literal_pins,
+    source_text,
+    tag_for,
+    value_for,
+)
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
@@ -98,7 +105,7 @@ class _Move:
             series=series,
             version=to.tag,
             left_out=tuple(move.left_out),
-            sources=pin.chosen,
+            sources=chosen_sources(pin),
             facts=tuple(move.facts),
         )
         return self._locked(move, step)

@@ -78,11 +78,6 @@ class LiteralPin:
         return next((use for use in self.uses if use.template), first)
 
     @property
-    def chosen(self) -> frozenset[str]:
-        """The sources of its recipe that it chooses, by name."""
-        return frozenset(use.source for use in self.uses)
-
-    @property
     def variable(self) -> str:
         """Its name: by ``${NAME}`` others have it, unless it stands in a source."""
         return self.key[_NAME_AT.get(self.key[0], 0)]
@@ -150,6 +145,11 @@ def pin_policy(pin: LiteralPin, otherwise: UpdatePolicy) -> UpdatePolicy:
     if not pin.series:
         return policy
     return policy_of(series.update, series.min_age, otherwise=policy)
+
+
+def chosen_sources(pin: LiteralPin) -> frozenset[str]:
+    """The sources of its recipe that it chooses, by name."""
+    return frozenset(use.source for use in pin.uses)
 
 
 def value_for(pin: LiteralPin, word: str) -> str:

@@ -9,7 +9,7 @@ from rvbuild.core.names import PinRef, Ref, SetRef, SourceRef
 from rvbuild.core.pin_step import PinStep
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
-from rvbuild.release.literal_pin import literal_pins
+from rvbuild.release.literal_pin import chosen_sources, literal_pins
 
 GIT = "git: 'https://e.org/g'"
 RECIPES = {
@@ -62,7 +62,7 @@ def _steps(recipes: RecipeCollection) -> list[PinStep]:
     pins = {str(pin.ref): pin for pin in literal_pins(map(recipes.load, RECIPES))}
     moving = [pins[name] for name in MOVES]
     return [
-        PinStep(pin=pin.ref, place=pin.place, old="1", new="2", sources=pin.chosen)
+        PinStep(pin=pin.ref, place=pin.place, old="1", new="2", sources=chosen_sources(pin))
         for pin in moving
     ]
 
