@@ -206,11 +206,12 @@ class _NewestMoves:
             return status.problem
         if status.unasked is None or not is_named:
             return None
-        where = str(status.pin)
+        where, hint = str(status.pin), advise(Remedy.MOVE_TO.of(_name(pin)))
         if status.unasked is Unasked.OFFLINE:
-            return SourceError("its upstream is not asked: this run is offline", where=where)
+            msg = "its upstream is not asked: this run is offline"
+            return SourceError(msg, where=where, hint=hint)
         msg = "nobody has a list of the versions that there are"
-        return UsageError(msg, where=where, hint=advise(Remedy.MOVE_TO.of(_name(pin))))
+        return UsageError(msg, where=where, hint=hint)
 
     # ---- edits
 

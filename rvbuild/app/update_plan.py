@@ -165,10 +165,11 @@ def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:
         near = suggestion(move.vain[0], move.taken)
         raise UsageError(msg, where=where, hint=near or otherwise)
     if move.asks:
-        msg = "what follows from nothing has to be said"
+        names = [*dict.fromkeys(each.name for each in move.asks if each.name)]
+        msg = f"a person has to say {', '.join(names)}" if names else "recipes have to change first"
         details = tuple(map(_ask_text, move.asks))
-        names = " ".join(dict.fromkeys(f"{each.name}=…" for each in move.asks if each.name))
-        hint = advise(Remedy.SAY.of(names)) if names else advise("change the recipes first")
+        said = Remedy.SAY.of(" ".join(f"{name}=…" for name in names))
+        hint = advise(said) if names else advise("write by hand what is listed")
         hint = advise(*((alone, "; ") if alone else ()), hint)
         raise UsageError(msg, where=where, details=details, hint=hint)
 

@@ -6,6 +6,7 @@ is told.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from functools import cached_property
@@ -30,6 +31,7 @@ from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.upstream_revision import UpstreamRevision
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.family import family_lacking, family_with
@@ -38,6 +40,9 @@ from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import Destination, PinMove
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
+
+_HEX = re.compile(r"[0-9a-f]{7,}", re.IGNORECASE)
+"""What may be the beginning of a commit's name."""
 
 
 def update_to(session: Session, name: str, request: UpdateRequest) -> UpdateView:
@@ -186,7 +191,7 @@ class _Move:
         if chief is None or chief.template is None:
             return Destination(value=to)
         if chief.word != "tag":
-            revision = self.session.sources.revision(plain, to)
+            revision = self._revision(pin, plain, to)
             return Destination(value=revision.commit, tag=revision.tag, commit=revision.commit)
         tag = tag_for(pin, to)
         try:
@@ -196,22 +201,43 @@ class _Move:
                 msg = f"{name} names a tag, and this is a commit"
                 hint = f"name a tag, or say `commit` in its place: {pin.place}"
                 raise UsageError(msg, where=to, hint=hint) from error
-            raise self._no_tag(pin, plain, tag, error) from error
+            form = f"the recipe has `tag: {source_text(chief.spec, 'tag')}`"
+            raise self._no_tag(pin, plain, tag, error, form) from error
         self._refuse_moved(pin, tag, commit)
         return Destination(value=value_for(pin, tag), tag=tag, commit=commit)
 
+    def _revision(self, pin: LiteralPin, spec: SourceSpec, name: str) -> UpstreamRevision:
+        """The commit that a name means.
+
+        Raises:
+            SourceError: upstream has neither a tag nor a commit of the name.
+        """
+        try:
+            return self.session.sources.revision(spec, name)
+        except SourceError as error:
+            otherwise = "" if _HEX.fullmatch(name) else "a tag or a commit is meant, and no branch"
+            raise self._no_tag(pin, spec, name, error, otherwise) from error
+
     def _no_tag(
-        self, pin: LiteralPin, spec: SourceSpec, tag: str, error: SourceError
+        self, pin: LiteralPin, spec: SourceSpec, tag: str, error: SourceError, otherwise: str
     ) -> SourceError:
-        """What is wrong with a tag: that upstream has none, if it says which it has."""
+        """What is wrong with a tag: that upstream has none, if it says which it has.
+
+        Args:
+            pin: The value that is to move.
+            spec: The source whose upstream was asked.
+            tag: The tag.
+            error: What came of asking.
+            otherwise: What helps, too; without that and a like tag, the error stands.
+        """
         try:
             listing = self.session.sources.candidates(spec, self._source(pin).context)
         except (SourceError, UsageError):
             return error
-        if not isinstance(listing, VersionListing) or pin.chief is None:
+        there = listing.versions if isinstance(listing, VersionListing) else ()
+        hint = "; ".join(filter(None, (suggestion(tag, there), otherwise)))
+        if not hint:
             return error
-        form = f"the recipe has `tag: {source_text(pin.chief.spec, 'tag')}`"
-        hint = "; ".join(filter(None, (suggestion(tag, listing.versions), form)))
         msg = f"upstream has no tag {tag}"
         return SourceError(msg, where=error.where, details=error.details, hint=hint)
 

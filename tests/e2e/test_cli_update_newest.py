@@ -282,7 +282,7 @@ def test_what_nobody_can_derive_leaves_one_pin_out(project: Project):
     answer = project.answer(code=2)
     assert [move["recipe"] for move in answer["moves"]] == ["family-source", "lib", "module"]
     (failure,) = answer["failures"]
-    assert failure["problem"] == "what follows from nothing has to be said"
+    assert failure["problem"] == "a person has to say sha256"
     (detail,) = failure["details"]  # type: ignore[misc]
     assert detail == "recipes/summed/recipe.yaml:11:5: sha256: the sha256 of 1.1.0"
     assert failure["hint"] == "run `rvbuild update summed`; say each with --set: sha256=…"
@@ -352,7 +352,9 @@ def test_an_upstream_that_gives_no_answer(project: Project):
     assert "### Not asked\n\n- `module` `v1.2.3` (`offline`)\n" in text
     told = project.update("lib", "--dry-run").out
     assert "\nrecipes/lib/recipe.yaml: not written\n" in told
-    silent.update("module", "--offline", code=4).said("this run is offline", "module/version")
+    silent.update("module", "--offline", code=4).said(
+        "this run is offline", "module/version", "run `rvbuild update module --to REF`"
+    )
     shutil.rmtree(proxy)
     text = project.update("--dry-run", "--markdown", code=4).out
     assert "### Errors\n\n- `" in text

@@ -17,7 +17,7 @@ from rvbuild.app.lock import lock
 from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.core.errors import LockError, OverrideEnded, UsageError, WrongContent
+from rvbuild.core.errors import LockError, OverrideEnded, SourceError, UsageError, WrongContent
 from rvbuild.core.events import Event, Noticed
 
 VERSIONS = ("1.0", "1.1", "2.0")
@@ -213,7 +213,8 @@ def test_patches_of_each_recipe_are_tried_on_its_own_source(world: World):
     with pytest.raises(UsageError) as caught:
         world.update("a-source", to="v2.0", series="2", values=values)
     (detail,) = caught.value.details
-    assert "b-source.patches: patches without old.patch, or with another: VERSION: line 1" in detail
+    problem = "it does not apply: VERSION: line 1"
+    assert f"b-source.patches: patches without old.patch, or with another: {problem}" in detail
     values["b-source.patches"] = ""
     view = world.update("a-source", to="v2.0", series="2", values=values)
     assert f'"2": {{commit: {values["b-source.commit"]}}}' in world.text(view, "b-source")
@@ -369,7 +370,9 @@ def test_patches_of_each_series_are_tried_where_one_value_is_for_all(world: Worl
     (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
     world.lock()
     name = "per-series.2.patches"
-    asked = f"{name}: patches without old.patch, or with another: VERSION: line 1"
+    asked = (
+        f"{name}: patches without old.patch, or with another: it does not apply: VERSION: line 1"
+    )
     assert _details(world, "r", to="2.0") == (asked,)
     view = world.update("r", to="2.0", values={name: "same.patch"})
     assert world.text(view, "r") == OF_ALL.replace('version: "1.0"', 'version: "2.0"').replace(
@@ -402,7 +405,10 @@ def _details(world: World, name: str, **request: object) -> tuple[str, ...]:
 def test_a_patch_of_the_source_itself_is_tried_and_asked_for(world: World):
     recipe = world.recipe("r", PATCHED)
     (recipe.parent / "first.patch").write_text(_patch("one 1.0"))
-    asked = "r.patches: patches without first.patch, or with another: VERSION: line 1"
+    asked = (
+        "r.patches: patches without first.patch, or with another: "
+        "it does not apply: VERSION: line 1"
+    )
     assert _details(world, "r", to="2.0") == (asked,)
     (failure,) = world.update("r").failures
     assert isinstance(failure, UsageError)
@@ -450,8 +456,8 @@ def test_each_patch_is_tried_on_what_those_before_it_give(world: World):
     assert world.text(world.update("r", to=new), "r") == text.replace(old, new)
     (user.parent / "on-it.patch").write_text(_patch("same", "same"))
     asked = (
-        "user.x.patches: patches without on-it.patch, or with another: same: line 1; "
-        "all series have it"
+        "user.x.patches: patches without on-it.patch, or with another: "
+        "it does not apply: same: line 1; all series have it"
     )
     assert _details(world, "r", to=new) == (asked,)
     values = {"patches": "", "user.x.patches": ""}
@@ -625,3 +631,36 @@ def test_a_release_moves_where_no_repository_has_tags(
     view = world.update("m", to=to)
     assert view.failures == ()
     assert world.text(view, "m") == MODULE.replace("v1.0.0", "v1.1.0")
+
+
+PINNED = """\
+kind: source
+sources: {{r: {{git: "https://example.invalid/one", commit: {}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("to", "message", "hint"),
+    [
+        ("1.1", "no tag 1.1", "did you mean 'v1.1'?; a tag or a commit is meant, and no branch"),
+        ("v1.11", "no tag v1.11", "did you mean 'v1.1'?"),
+        ("main", "no tag main", "a tag or a commit is meant, and no branch"),
+        ("20261130", "no tag 20261130", "did you mean '20261131'?"),
+    ],
+)
+def test_who_names_no_tag_where_a_commit_stands_hears_of_one(
+    world: World, to: str, message: str, hint: str
+):
+    """The repository answered: nothing is said of networks."""
+    _git(world.folder.parent / "one", "tag", "20261131", "v1.0")
+    world.recipe("r", PINNED.format(world.commits["one"]["1.0"]))
+    with pytest.raises(SourceError, match=f"upstream has {message}") as caught:
+        world.update("r", to=to)
+    assert hint in str(caught.value.hint)
+    assert "proxy" not in str(caught.value.hint)
+
+
+def test_what_may_be_a_commit_is_looked_for_as_one(world: World):
+    world.recipe("r", PINNED.format(world.commits["one"]["1.0"]))
+    with pytest.raises(SourceError, match="the commit could not be had"):
+        world.update("r", to="abcdef012")
