@@ -476,3 +476,20 @@ def test_a_newer_index_of_a_suite_moves(
     file.write_text(f"update: none\n{USER}")
     pages.update(_pages(SignedArchive.of(MadePackage("tool"), date=NEW + dt.timedelta(hours=2))))
     assert here.answer("packages")["moves"] == []
+
+
+def test_what_is_still_to_be_locked_is_told(project: Project):
+    """A recipe that was edited before; the lock is right once somebody does it."""
+    path = project.world.folder / "recipes/app/recipe.yaml"
+    path.write_text(path.read_text().replace("kind: tool", 'kind: tool\npins: {x: "1"}'))
+    told = "rvbuild.lock: is no answer to {}, which this update did not lock: run `rvbuild lock`"
+    assert "is no answer" not in project.world.fine("update", "module").err
+    path.write_text(
+        path.read_text().replace('x: "1"', "x: {from: family-source, line: 1, file: VERSION}")
+    )
+    assert "is no answer" not in project.world.fine("update", "lib", "--dry-run").err
+    ran = project.world.fine("update", "lib")
+    assert told.format("app") in ran.err
+    assert project.world.run("lock", "--check").code != 0
+    project.world.fine("lock")
+    project.world.fine("lock", "--check")

@@ -14,6 +14,7 @@ from workspaces import workspace
 
 from rvbuild.app.choices import Choices
 from rvbuild.app.lock import lock
+from rvbuild.app.lock_gaps import lock_gaps
 from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
@@ -664,3 +665,61 @@ def test_what_may_be_a_commit_is_looked_for_as_one(world: World):
     world.recipe("r", PINNED.format(world.commits["one"]["1.0"]))
     with pytest.raises(SourceError, match="the commit could not be had"):
         world.update("r", to="abcdef012")
+
+
+READER = """\
+kind: tool
+version: "1"
+pins: {reads: {from: names, line: 1, file: NAME}, other: "x"}
+sources: {s: {git: "https://example.invalid/two", tag: v1.0}}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+EDITS = {
+    "nothing": ("", "", ()),
+    "a summary": ("kind:", "summary: s\nkind:", ()),
+    "a literal pin": ('"x"', '"y"', ()),
+    "a pin renamed": ("reads:", "called:", ("reader",)),
+    "a pin taken away": ("reads: {from: names, line: 1, file: NAME}, ", "", ("reader",)),
+    "a pin added": ("other:", "also: {from: names, line: 1, file: VERSION}, other:", ("reader",)),
+    "a pin of another file": ("file: NAME", "file: VERSION", ("reader",)),
+    "a source of another tag": ("tag: v1.0", "tag: v2.0", ("reader",)),
+    "a source taken away": (
+        'sources: {s: {git: "https://example.invalid/two", tag: v1.0}}\n',
+        "",
+        ("reader",),
+    ),
+    "a name that nothing has": ("from: names", "from: nobody", ("reader",)),
+    "no recipe any more": ("kind: tool", "kind", ("reader",)),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("name", EDITS)
+def test_what_was_edited_and_not_locked_is_known_after_an_update(
+    world: World, name: str, when: str
+):
+    """It is just what `lock --check` refuses, and nobody outside is asked for it."""
+    world.recipe("r", TAG)
+    world.recipe("names", NAMES)
+    path = world.recipe("reader", READER)
+    world.lock()
+    old, new, gaps = EDITS[name]
+    edited = READER.replace(old, new) if old else READER
+    if when == "before":
+        path.write_text(edited)
+    view = world.update("r", to="2.0")
+    path.write_text(edited)
+    view.write()
+    with closing(world.session()) as session:
+        assert lock_gaps(session) == gaps
+        result = lock(session)
+    assert bool(result.failures) or any(result.differences()) == bool(gaps)
+
+
+def test_of_a_lock_that_cannot_be_read_nothing_is_known(world: World):
+    world.recipe("r", TAG)
+    world.lock()
+    (world.folder / "rvbuild.lock").write_text("no lock")
+    with closing(world.session()) as session:
+        assert lock_gaps(session) == ()
