@@ -14,6 +14,7 @@ from attrs import define, evolve, field, frozen
 
 from rvbuild.app.lock import LockResult, lock
 from rvbuild.app.lock_scope import named_recipes
+from rvbuild.app.moved_overrides import MovedOverrides
 from rvbuild.app.moved_source import MovedSource
 from rvbuild.app.outdated import pin_review, review_pins
 from rvbuild.app.pin_scope import own_recipes, with_read
@@ -25,6 +26,7 @@ from rvbuild.app.update_plan import (
     own_root,
     refuse_asks,
     refuse_shipped,
+    refuse_vain,
 )
 from rvbuild.app.update_view import StayedPin, UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
@@ -270,6 +272,8 @@ class _NewestMoves:
         """
         others = self._source(movable.pin).others(movable.to.value)
         move.present(movable.pin, evolve(movable.to, others=others))
+        MovedOverrides(self.session, movable.pin.series).decide(move)
+        refuse_vain(move, str(movable.pin.ref))
         refuse_asks(move, str(movable.pin.ref), advise(Remedy.MOVE_ALONE.of(name)))
         edited_recipes(self.session, move.edits)
         return move.edits

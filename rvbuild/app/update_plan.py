@@ -147,6 +147,20 @@ def edited_recipes(
     return recipes
 
 
+def refuse_vain(move: PinMove, where: str) -> None:
+    """See that something takes each value that a person says.
+
+    Raises:
+        UsageError: nothing takes one.
+    """
+    if move.vain:
+        msg = f"nothing here takes a value called {', '.join(move.vain)}"
+        known = ", ".join(sorted(move.taken))
+        otherwise = f"known: {known}" if known else "leave it out: nothing else is to be said"
+        near = suggestion(move.vain[0], move.taken)
+        raise UsageError(msg, where=where, hint=near or otherwise)
+
+
 def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:
     """See that nothing is left to ask for.
 
@@ -156,14 +170,8 @@ def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:
         alone: How it is moved alone, if others move with it.
 
     Raises:
-        UsageError: something is; or something is said that nothing takes.
+        UsageError: something is.
     """
-    if move.vain:
-        msg = f"nothing here takes a value called {', '.join(move.vain)}"
-        known = ", ".join(sorted(move.taken))
-        otherwise = f"known: {known}" if known else "leave it out: nothing else is to be said"
-        near = suggestion(move.vain[0], move.taken)
-        raise UsageError(msg, where=where, hint=near or otherwise)
     if move.asks:
         names = [*dict.fromkeys(each.name for each in move.asks if each.name)]
         msg = f"a person has to say {', '.join(names)}" if names else "recipes have to change first"

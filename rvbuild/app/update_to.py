@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cached_property
 
 from attrs import define, evolve, field
 
-from rvbuild.app.lock import lock
+from rvbuild.app.lock import LockResult, lock
+from rvbuild.app.moved_overrides import MovedOverrides
 from rvbuild.app.moved_source import MovedSource
 from rvbuild.app.pin_scope import locked_values
 from rvbuild.app.session import Session, with_recipes
@@ -23,10 +24,11 @@ from rvbuild.app.update_plan import (
     own_root,
     refuse_asks,
     refuse_shipped,
+    refuse_vain,
 )
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import SourceError, UsageError, WrongContent, suggestion
+from rvbuild.core.errors import RvbuildError, SourceError, UsageError, WrongContent, suggestion
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
 from rvbuild.core.recipe import Recipe
@@ -85,11 +87,11 @@ class _Move:
     def run(self) -> UpdateView:
         request = self.request
         if request.drop:
-            return self._locked(*self._dropped())
+            move, step = self._dropped()
+            return self._view(self._plan(move, step), self._lock(move, step), step)
         pin = self._pin()
         to = self._destination(pin, request.to)
         move = self._moved(pin, to)
-        refuse_asks(move, self.name)
         former, series = pin.series or request.former, request.series or pin.series
         step = PinStep(
             pin=pin.ref,
@@ -101,15 +103,41 @@ class _Move:
             version=to.tag,
             left_out=tuple(move.left_out),
         )
-        return self._locked(move, step)
+        result = self._asked(move, step)
+        return self._view(self._plan(move, step), result, step)
 
-    def _locked(self, move: PinMove, step: PinStep) -> UpdateView:
-        """The lock, which has all of it or is none."""
-        plan = UpdatePlan(
+    def _plan(self, move: PinMove, step: PinStep) -> UpdatePlan:
+        return UpdatePlan(
             session=self.session, steps=(step,), edits=move.edits, created=self.created
         )
-        session = with_recipes(self.session, plan.recipes)
-        result = lock(session, self._to_lock(step), every_failure=True)
+
+    def _asked(self, move: PinMove, step: PinStep) -> LockResult:
+        """The lock of a move that asks for nothing.
+
+        Where an override may end with it, what would be locked is looked at first: that is asked
+        for together with all else.
+
+        Raises:
+            UsageError: it asks for something.
+        """
+        overrides = MovedOverrides(self.session, step.series, self.created)
+        result = None
+        with suppress(RvbuildError) if move.asks else nullcontext():
+            places = overrides.decide(move)
+            refuse_vain(move, self.name)
+            result = self._lock(move, step) if places or not move.asks else None
+        if result is not None:
+            overrides.ask(move, result)
+        refuse_vain(move, self.name)
+        refuse_asks(move, self.name)
+        return result or self._lock(move, step)
+
+    def _lock(self, move: PinMove, step: PinStep) -> LockResult:
+        session = with_recipes(self.session, self._plan(move, step).recipes)
+        return lock(session, self._to_lock(step), every_failure=True)
+
+    def _view(self, plan: UpdatePlan, result: LockResult, step: PinStep) -> UpdateView:
+        """What changes with a lock, which has all of it or is none."""
         result.refuse_failures()
         pair = (step.old_series, step.series) if self._is_in_series and step.new else ("", "")
         diff = plan.difference(result, pair)

@@ -18,7 +18,7 @@ from rvbuild.app.lock_gaps import lock_gaps
 from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.core.errors import LockError, OverrideEnded, SourceError, UsageError, WrongContent
+from rvbuild.core.errors import LockError, SourceError, UsageError, WrongContent
 from rvbuild.core.events import Event, Noticed
 
 VERSIONS = ("1.0", "1.1", "2.0")
@@ -588,10 +588,10 @@ sources: {r: {git: "https://example.invalid/one", tag: "v${version}"}}
 
 
 def test_an_upstreams_value_that_a_recipe_says_itself_is_what_moves(world: World):
-    """Then the override has ended."""
+    """Then the override has ended, which is asked for."""
     world.recipe("r", LITERAL)
     world.lock()
-    with pytest.raises(OverrideEnded):
+    with pytest.raises(UsageError, match=r"a person has to say r/version\.while"):
         world.update("r", to="v2.0")
     (note,) = [e.text for e in world.events if isinstance(e, Noticed) and "stays" in e.text]
     assert "stays 1.1 instead of upstream's: what moves is upstream's value beside it" in note
@@ -723,3 +723,116 @@ def test_of_a_lock_that_cannot_be_read_nothing_is_known(world: World):
     (world.folder / "rvbuild.lock").write_text("no lock")
     with closing(world.session()) as session:
         assert lock_gaps(session) == ()
+
+
+COMPILED = """\
+kind: tool
+version: {from: a-source, line: 1, file: VERSION}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+ENDS = "{value: v9, because: [CVE-1], while: names 1.0}"
+AGAIN = ENDS.replace("1.0", "2.0")
+SERIES = """\
+kind: source
+sources: {{s: {{git: "https://example.invalid/names", commit: "${{commit}}", patches: [p.patch]}}}}
+per-series:
+  "2":
+    commit: {old}
+    instead: {two}
+  "1":
+    commit: {old}  # ours
+    instead: {one}
+"""
+OTHER_PIN = "compiler/other: {value: x, because: [CVE-2], while: one}"
+OVERRIDES: dict[str, tuple[str, str, str, str]] = {
+    # of the compiler, of series 1; the same if it is decided again; and if it is dropped
+    "alone": ("", f"{{pins: {{compiler/version: {ENDS}}}}}", "", ""),
+    "beside another": (
+        "pins: {other: {from: a-source, line: 1, file: NAME}}\n",
+        f"{{pins: {{{OTHER_PIN}, compiler/version: {ENDS}}}}}",
+        "",
+        f"{{pins: {{{OTHER_PIN}}}}}",
+    ),
+}
+
+
+def _series(world: World, name: str) -> tuple[str, str]:
+    """A series with an override; its file, and the commit to move to."""
+    more, one, _, _ = OVERRIDES[name]
+    old, new = (world.commits["names"][version] for version in ("1.0", "2.0"))
+    text = SERIES.format(old=old, one=one, two=f"{{pins: {{compiler/version: {ENDS}}}}}")
+    recipe = world.recipe("a-source", text)
+    (recipe.parent / "p.patch").write_text(_patch("same", "same"))
+    world.recipe("compiler", COMPILED + more)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    world.lock()
+    return text, new
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_an_override_that_upstream_leaves_is_asked_for_with_all_else(world: World, name: str):
+    """Whether it is decided again, or goes; that of another series stays."""
+    text, new = _series(world, name)
+    (world.folder / "recipes/a-source/p.patch").write_text(_patch("other", "same"))
+    patches, override = _details(world, "a-source", to=new)
+    assert patches.startswith("s.patches: ")
+    assert override == (
+        "compiler/version.while: upstream has names 2.0 now, and v9 is for names 1.0 "
+        "(because CVE-1): names 2.0 to keep it, empty to drop it"
+    )
+    said = {"s.patches": "p.patch"}
+    assert _details(world, "a-source", to=new, values=said) == (override,)
+    view = world.update("a-source", to=new, values=said | {"compiler/version.while": "names 2.0"})
+    head, tail = text[: text.index('  "1":')], text[text.index('  "1":') :]
+    old = world.commits["names"]["1.0"]
+    moved = tail.replace(old, new)
+    assert world.text(view, "a-source") == head + moved.replace(ENDS, AGAIN)
+    view = world.update("a-source", to=new, values=said | {"compiler/version.while": ""})
+    one, left = OVERRIDES[name][1], OVERRIDES[name][3]
+    expected = moved.replace(one, left) if left else moved.replace(f"    instead: {one}\n", "")
+    assert world.text(view, "a-source") == head + expected
+
+
+def test_so_it_is_in_a_new_series(world: World):
+    """Where the series comes from another that has it, the place is that one's."""
+    text, new = _series(world, "alone")
+    request = {"to": new, "series": "3", "former": "1"}
+    assert "instead: what 3 has" in _details(world, "a-source", **request)[0]
+    (override,) = _details(world, "a-source", **request, values={"instead": "1"})
+    assert override.startswith("compiler/version.while: upstream has names 2.0 now")
+    values = {"instead": "1", "compiler/version.while": "names 2.0"}
+    view = world.update("a-source", **request, values=values)
+    begin, _, end = world.text(view, "a-source").partition(AGAIN)
+    assert begin.endswith("    instead: {pins: {compiler/version: ")
+    assert end.count(ENDS) == text.count(ENDS)
+
+
+@pytest.mark.parametrize("said", ["2.0", "", "3.0"])
+@pytest.mark.parametrize("to", ["v2.0", ""])
+def test_an_override_beside_its_value_is_decided_again(world: World, said: str, to: str):
+    """By a person's word or by the policy; with a wrong word it is asked for again."""
+    text = LITERAL.replace("kind: source", "kind: source\nupdate: major")
+    world.recipe("r", text)
+    world.lock()
+    values = {"r/version.while": said}
+    if said == "3.0" and to:
+        assert (
+            "upstream has 2.0 now, and 1.1 is for 3.0"
+            in (_details(world, "r", to=to, values=values)[0])
+        )
+        return
+    view = world.update("r", to=to, values=values)
+    if said == "3.0":
+        (stay,) = view.stayed
+        assert "upstream has 2.0 now" in str(stay.problems[0])
+    elif said:
+        assert world.text(view, "r") == text.replace('"1.0"', '"2.0"')
+    else:
+        assert 'version: {literal: "2.0"}\n' in world.text(view, "r")
+
+
+def test_a_word_for_an_override_that_is_not_there_is_vain(world: World):
+    _, new = _series(world, "alone")
+    with pytest.raises(UsageError, match=r"nothing here takes a value called compiler/x\.while"):
+        world.update("a-source", to=new, values={"compiler/x.while": "1"})
