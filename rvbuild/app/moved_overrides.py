@@ -13,7 +13,7 @@ from rvbuild.app.lock import LockResult
 from rvbuild.app.pin_scope import own_names
 from rvbuild.app.session import Session
 from rvbuild.app.update_plan import edited_recipes
-from rvbuild.core.errors import OverrideEnded
+from rvbuild.core.errors import OverrideEnded, each_once, single_failures
 from rvbuild.core.place import Place
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
 from rvbuild.release.move import Ask, PinMove, file_of
@@ -47,7 +47,8 @@ class MovedOverrides:
 
     def ask(self, move: PinMove, result: LockResult) -> None:
         """Ask for those of which upstream has another value now."""
-        ends = [each for each in result.errors() if isinstance(each, OverrideEnded)]
+        failures = each_once(single_failures(result.failures.values()))
+        ends = [each for each in failures if isinstance(each, OverrideEnded)]
         for place in self._places(move):
             for end in ends:
                 if end.upstream and end.where == place.override.where:

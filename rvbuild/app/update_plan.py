@@ -129,7 +129,11 @@ def refuse_shipped(session: Session, pins: Iterable[LiteralPin]) -> None:
 def no_edits(session: Session) -> RecipeEdits:
     """The project's own recipe files as they are."""
     root = own_root(session)
-    return RecipeEdits({file_of(name): root.recipe(name).data for name in sorted(root.names())})
+    texts = {file_of(name): root.recipe(name) for name in sorted(root.names())}
+    return RecipeEdits(
+        {path: text.data for path, text in texts.items()},
+        labels={path: text.label for path, text in texts.items()},
+    )
 
 
 def edited_recipes(

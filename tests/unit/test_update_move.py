@@ -18,7 +18,14 @@ from rvbuild.app.lock_gaps import lock_gaps
 from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.core.errors import LockError, SourceError, UsageError, WrongContent
+from rvbuild.core.errors import (
+    Absent,
+    LockError,
+    RecipeError,
+    SourceError,
+    UsageError,
+    WrongContent,
+)
 from rvbuild.core.events import Event, Noticed
 
 VERSIONS = ("1.0", "1.1", "2.0")
@@ -836,3 +843,18 @@ def test_a_word_for_an_override_that_is_not_there_is_vain(world: World):
     _, new = _series(world, "alone")
     with pytest.raises(UsageError, match=r"nothing here takes a value called compiler/x\.while"):
         world.update("a-source", to=new, values={"compiler/x.while": "1"})
+
+
+def test_what_cannot_be_edited_is_told_where_it_stands_in_the_project(world: World):
+    world.recipe("r", MODULE)
+    with pytest.raises(RecipeError, match=r"^recipes/r/recipe\.yaml:5:3: '1' is the only entry"):
+        world.update("r", series="1", drop=True)
+
+
+def test_a_recipe_that_cannot_be_locked_is_named_once(world: World):
+    """Where an override may end, the lock is looked at before anything is asked for, too."""
+    _, new = _series(world, "alone")
+    world.recipe("compiler", COMPILED.replace("line: 1", "line: 9"))
+    with pytest.raises(Absent) as caught:
+        world.update("a-source", to=new)
+    assert caught.value.__notes__ == ["not locked: compiler@1"]
