@@ -5,7 +5,7 @@ Knows: which overrides a move may reach. Must not know: how they are edited, or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
@@ -13,8 +13,10 @@ from rvbuild.app.lock import LockResult
 from rvbuild.app.pin_scope import own_names
 from rvbuild.app.session import Session
 from rvbuild.app.update_plan import edited_recipes
+from rvbuild.core.advice import Remedy, advise
 from rvbuild.core.errors import OverrideEnded, each_once, single_failures
 from rvbuild.core.place import Place
+from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
 from rvbuild.release.move import Ask, PinMove, file_of
 from rvbuild.release.override_place import WHILE, OverridePlace, override_places
@@ -38,7 +40,7 @@ class MovedOverrides:
         """Change those of which the person says something; those that there are then."""
         decided = set[KeyPath]()
         while True:  # where one goes, the keys of others may be others
-            places = self._places(move)
+            places = self._places(move.edits)
             undecided = (each for each in places if (each.recipe.base, *each.key) not in decided)
             changed = next((each for each in undecided if _decided(move, each)), None)
             if changed is None:
@@ -47,16 +49,27 @@ class MovedOverrides:
 
     def ask(self, move: PinMove, result: LockResult) -> None:
         """Ask for those of which upstream has another value now."""
-        failures = each_once(single_failures(result.failures.values()))
-        ends = [each for each in failures if isinstance(each, OverrideEnded)]
-        for place in self._places(move):
-            for end in ends:
-                if end.upstream and end.where == place.override.where:
-                    move.asks.append(_ask(place, end.upstream, self._where(place)))
+        for place, end in self._ends(move.edits, result):
+            move.asks.append(_ask(place, end.upstream, self._where(place)))
 
-    def _places(self, move: PinMove) -> list[OverridePlace]:
-        """Those after the edits of a move."""
-        recipes = edited_recipes(self.session, move.edits, self.created)
+    def advise(self, edits: RecipeEdits, result: LockResult) -> None:
+        """Add to each end how it is decided again together with the move."""
+        for place, end in self._ends(edits, result):
+            said = Remedy.SAY.of(f"{place.name}={end.upstream}")
+            end.hint = advise(end.hint or "", ", or with the move: ", said)
+
+    def _ends(
+        self, edits: RecipeEdits, result: LockResult
+    ) -> Iterator[tuple[OverridePlace, OverrideEnded]]:
+        """Those of which upstream has another value now, and the errors that say so."""
+        failures = each_once(single_failures(result.failures.values()))
+        ends = [each for each in failures if isinstance(each, OverrideEnded) and each.upstream]
+        for place in self._places(edits) if ends else ():
+            yield from ((place, end) for end in ends if end.where == place.override.where)
+
+    def _places(self, edits: RecipeEdits) -> list[OverridePlace]:
+        """Those after edits."""
+        recipes = edited_recipes(self.session, edits, self.created)
         readable = filter(None, map(recipes.series.readable, own_names(self.session)))
         return [
             each

@@ -295,6 +295,7 @@ class _NewestMoves:
         plan = self._plan(movable, values)
         while plan.steps:
             result = self._lock(plan)
+            MovedOverrides(self.session).advise(plan.edits, result)
             self._failures += result.errors()
             blamed = self._blamed(plan, result)
             if not blamed:

@@ -21,6 +21,7 @@ from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.errors import (
     Absent,
     LockError,
+    OverrideEnded,
     RecipeError,
     SourceError,
     UsageError,
@@ -832,7 +833,12 @@ def test_an_override_beside_its_value_is_decided_again(world: World, said: str, 
     view = world.update("r", to=to, values=values)
     if said == "3.0":
         (stay,) = view.stayed
-        assert "upstream has 2.0 now" in str(stay.problems[0])
+        (problem,) = stay.problems
+        assert isinstance(problem, OverrideEnded)
+        assert "upstream has 2.0 now" in problem.message
+        assert str(problem.hint).endswith(
+            ", or with the move: say it with the update: r/version.while=2.0"
+        )
     elif said:
         assert world.text(view, "r") == text.replace('"1.0"', '"2.0"')
     else:
