@@ -18,7 +18,8 @@ from rvbuild.core.errors import OverrideEnded, each_once, single_failures
 from rvbuild.core.place import Place
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
-from rvbuild.release.move import Ask, PinMove, file_of
+from rvbuild.release.ask import Ask
+from rvbuild.release.move import PinMove, file_of
 from rvbuild.release.override_place import WHILE, OverridePlace, override_places
 
 

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from rvbuild.app.lock_scope import named_recipes
 from rvbuild.app.session import Session
-from rvbuild.core.errors import RecipeError, RvbuildError
+from rvbuild.core.errors import RecipeError, RvbuildError, each_once
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import FromSpec, Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
@@ -51,12 +51,13 @@ def own_recipes(session: Session, failures: list[RvbuildError]) -> Iterator[Reci
 
     What is wrong with a series is wrong with each recipe that has it, and comes once.
     """
+    errors: list[RvbuildError] = []
     for name in own_names(session):
         try:
             yield from session.folder.series.every(name)
         except RecipeError as error:
-            if str(error) not in map(str, failures):
-                failures.append(error)
+            errors.append(error)
+    failures += each_once(errors)
 
 
 def pin_recipes(session: Session, names: tuple[str, ...]) -> Iterator[Recipe]:

@@ -11,7 +11,7 @@ from itertools import chain
 from attrs import frozen
 
 from rvbuild.app.session import Session
-from rvbuild.core.errors import RecipeError, raise_failures
+from rvbuild.core.errors import RecipeError, each_once, raise_failures
 from rvbuild.core.lock import Lock, source_ref
 from rvbuild.core.recipe import FromSpec, Recipe
 
@@ -48,20 +48,20 @@ def list_recipes(session: Session, *, locked: bool = True) -> RecipeList:
     Raises:
         LockError: the lock is not valid.
     """
-    every, errors = [], dict[str, RecipeError]()
+    every, errors = [], list[RecipeError]()
     series = session.folder.series
     for name in session.folder.names():
         try:
             every.append(series.every(name))
         except RecipeError as error:
-            errors.setdefault(str(error), error)
+            errors.append(error)
     try:
         series.refuse_vain_defaults()
     except RecipeError as error:
-        errors.setdefault(str(error), error)
+        errors.append(error)
     unlocked = _unlocked(session, chain.from_iterable(every)) if locked else frozenset()
     recipes = tuple(variants[0] for variants in every)
-    return RecipeList(recipes=recipes, unlocked=unlocked, errors=tuple(errors.values()))
+    return RecipeList(recipes=recipes, unlocked=unlocked, errors=tuple(each_once(errors)))
 
 
 def _unlocked(session: Session, recipes: Iterable[Recipe]) -> frozenset[str]:

@@ -27,6 +27,7 @@ from rvbuild.app.update_plan import (
     refuse_asks,
     refuse_shipped,
     refuse_vain,
+    show_own_lines,
 )
 from rvbuild.app.update_view import StayedPin, UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
@@ -46,8 +47,9 @@ from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
+from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import LiteralPin, file_pins, is_version, literal_pins, tag_for
-from rvbuild.release.move import Destination, PinMove
+from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchVerdict
 from rvbuild.release.pin_name import pins_of
 from rvbuild.release.pin_review import PinReview
@@ -91,8 +93,8 @@ class _Movable:
         """Whether the value stays, and what it stands for is another now."""
         return bool(self.status.packages)
 
-    def step(self, left_out: tuple[str, ...] = ()) -> PinStep:
-        """What is told of its move."""
+    def step(self, move: PinMove | None = None) -> PinStep:
+        """What is told of its move, with that of the edits."""
         return PinStep(
             pin=self.pin.ref,
             place=self.pin.place,
@@ -103,7 +105,8 @@ class _Movable:
             cause=StepCause.RENEWAL if self.is_renewal else StepCause.POLICY,
             version=self.to.tag,
             policy=self.status.policy,
-            left_out=left_out,
+            left_out=tuple(move.left_out) if move else (),
+            facts=tuple(move.facts) if move else (),
         )
 
 
@@ -144,7 +147,13 @@ class _NewestMoves:
         diff = plan.difference(result)
         origins = plan.origins(diff)
         return evolve(
-            view, steps=plan.steps, diff=diff, origins=origins, lock=result, files=plan.files()
+            view,
+            steps=plan.steps,
+            diff=diff,
+            origins=origins,
+            lock=result,
+            files=plan.files(),
+            unused=plan.unused_patches(),
         )
 
     # ---- which pins
@@ -250,7 +259,7 @@ class _NewestMoves:
                 self._failures.append(error)
                 self._stayed.append(StayedPin(each.step(), (error,)))
             else:
-                steps.append(each.step(tuple(move.left_out)))
+                steps.append(each.step(move))
         return UpdatePlan(
             session=self.session, steps=tuple(steps), edits=edits, renewed=frozenset(renewed)
         )
@@ -295,7 +304,6 @@ class _NewestMoves:
         plan = self._plan(movable, values)
         while plan.steps:
             result = self._lock(plan)
-            MovedOverrides(self.session).advise(plan.edits, result)
             self._failures += result.errors()
             blamed = self._blamed(plan, result)
             if not blamed:
@@ -310,12 +318,16 @@ class _NewestMoves:
     def _lock(self, plan: UpdatePlan, *, before: bool = False) -> LockResult:
         """A lock after the edits, or before; what cannot be locked stays as it was."""
         names = {f"@{step.series}" if step.series else step.recipe for step in plan.steps}
-        return lock(
+        result = lock(
             self.session if before else with_recipes(self.session, plan.recipes),
             tuple(sorted(names)) if self.request.names else (),
             every_failure=True,
             renewed=() if before else plan.renewed,
         )
+        if not before:
+            MovedOverrides(self.session).advise(plan.edits, result)
+            show_own_lines(self.session, plan.edits, result.failures.values())
+        return result
 
     def _blamed(self, plan: UpdatePlan, result: LockResult) -> list[StayedPin]:
         """The moves because of which a recipe cannot be locked any more.
@@ -332,8 +344,7 @@ class _NewestMoves:
             blamed = [*_stayed(plan.steps, result, reached)]
             if blamed:
                 return blamed
-        problems = _problems(result, lost)
-        return [StayedPin(step, problems) for step in plan.steps] if lost else []
+        return [StayedPin(step, _problems(result, lost)) for step in plan.steps if lost]
 
 
 def _name(pin: LiteralPin) -> str:

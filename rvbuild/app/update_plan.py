@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
+from itertools import chain
 
 from attrs import field, frozen
 
@@ -19,18 +20,21 @@ from rvbuild.app.project_files import project_lock, required_project
 from rvbuild.app.session import Session, locked_text
 from rvbuild.app.update_view import FileChange, difference
 from rvbuild.core.advice import Hint, Remedy, advise
-from rvbuild.core.errors import RvbuildError, UsageError, suggestion
+from rvbuild.core.errors import RecipeError, RvbuildError, UsageError, single_failures, suggestion
 from rvbuild.core.lock import Lock
 from rvbuild.core.lock_diff import LockDiff
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
+from rvbuild.core.place import Place, place_before
+from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.project_file import near_path
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_root import RecipeRoot
+from rvbuild.release.ask import Ask
 from rvbuild.release.literal_pin import LiteralPin
-from rvbuild.release.move import Ask, PinMove, file_of
+from rvbuild.release.move import PinMove, file_of
 
 _RECIPES = "recipes"
 
@@ -72,6 +76,17 @@ class UpdatePlan:
         files |= {path: (None, data) for path, data in self.created.items()}
         return {f"{_RECIPES}/{path}": change for path, change in files.items()}
 
+    def unused_patches(self) -> tuple[str, ...]:
+        """Files that were patches of a source and are none any more, by their paths there."""
+        bases = sorted(path.partition("/")[0] for path in self.edits.changed)
+        before, after = self.session.folder, self.recipes
+        unused = (
+            f"{_RECIPES}/{base}/{file}"
+            for base in bases
+            for file in sorted(_patches(before.file(base)) - _patches(after.file(base)))
+        )
+        return tuple(unused)
+
     def difference(self, result: LockResult, series: tuple[str, str] = ("", "")) -> LockDiff:
         """What differs of pins, sources and sets.
 
@@ -100,6 +115,13 @@ class UpdatePlan:
 
     def _steps_of(self, recipe: str) -> list[int]:
         return [at for at, step in enumerate(self.steps) if step.is_of(recipe)]
+
+
+def _patches(recipe: Recipe) -> set[str]:
+    """The patches of all sources and series."""
+    sources = (use.patches for use in recipe.sources.values())
+    series = (each.patches for each in recipe.per_series.values())
+    return {*chain(*sources, *series)}
 
 
 def own_root(session: Session) -> RecipeRoot:
@@ -146,9 +168,25 @@ def edited_recipes(
     """
     root = EditedRoot(own_root(session), {**edits.changed, **(created or {})})
     recipes = RecipeCollection((root, *session.folder.roots[1:]))
-    for path in edits.changed:
-        recipes.file(path.partition("/")[0])
+    try:
+        for path in edits.changed:
+            recipes.file(path.partition("/")[0])
+    except RecipeError as error:
+        show_own_lines(session, edits, [error])
+        raise
     return recipes
+
+
+def show_own_lines(session: Session, edits: RecipeEdits, errors: Iterable[Exception]) -> None:
+    """Let errors show the lines of edited files, not those that are on disk."""
+    root = own_root(session)
+    labels = {root.recipe(path.partition("/")[0]).label: path for path in edits.changed}
+    for error in single_failures(errors):
+        where = error.where if isinstance(error, RvbuildError) else None
+        if type(where) is Place and where.file in labels:
+            path = labels[where.file]
+            there = place_before(where, edits.changed[path], edits.before[path])
+            error.where = there  # type: ignore[attr-defined]
 
 
 def refuse_vain(move: PinMove, where: str) -> None:

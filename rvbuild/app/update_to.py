@@ -25,6 +25,7 @@ from rvbuild.app.update_plan import (
     refuse_asks,
     refuse_shipped,
     refuse_vain,
+    show_own_lines,
 )
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
@@ -36,10 +37,11 @@ from rvbuild.core.spec import SourceSpec
 from rvbuild.core.upstream_revision import UpstreamRevision
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
+from rvbuild.release.destination import Destination
 from rvbuild.release.family import family_lacking, family_with
 from rvbuild.release.literal_pin import LiteralPin, literal_pins, source_text, tag_for, value_for
 from rvbuild.release.locked_values import LockedValues
-from rvbuild.release.move import Destination, PinMove
+from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
 
@@ -102,6 +104,7 @@ class _Move:
             series=series,
             version=to.tag,
             left_out=tuple(move.left_out),
+            facts=tuple(move.facts),
         )
         result = self._asked(move, step)
         return self._view(self._plan(move, step), result, step)
@@ -138,6 +141,7 @@ class _Move:
 
     def _view(self, plan: UpdatePlan, result: LockResult, step: PinStep) -> UpdateView:
         """What changes with a lock, which has all of it or is none."""
+        show_own_lines(self.session, plan.edits, result.failures.values())
         result.refuse_failures()
         pair = (step.old_series, step.series) if self._is_in_series and step.new else ("", "")
         diff = plan.difference(result, pair)
@@ -148,6 +152,7 @@ class _Move:
             said=frozenset(name for name, (_, value) in self._sources.items() if value),
             lock=result,
             files=plan.files(),
+            unused=plan.unused_patches(),
             project=str(self.session.workspace.project),
         )
 

@@ -81,6 +81,7 @@ class UpdateView:
         said: Recipes without a step whose new values a person says, without their series.
         lock: The lock; None if nothing moves.
         files: Changed recipe files, by their paths in the project.
+        unused: Files that were patches of a recipe's sources and are none any more, as the files.
         failures: What went wrong, with those that stay, too; each once.
         project: Its folder.
     """
@@ -95,6 +96,7 @@ class UpdateView:
     said: frozenset[str] = frozenset()
     lock: LockResult | None = None
     files: Mapping[str, FileChange] = field(factory=dict)
+    unused: tuple[str, ...] = ()
     failures: tuple[Exception, ...] = ()
     project: str
 

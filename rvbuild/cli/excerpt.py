@@ -12,7 +12,7 @@ import os
 import re
 
 from rvbuild.core.login import without_secrets
-from rvbuild.core.place import Place
+from rvbuild.core.place import Place, UnwrittenPlace
 
 _WORD = re.compile(r"""[^\s:,{}\[\]"']+""")
 _MAY_BE_LOGIN = re.compile(r":(?!\s|//)[^@]*@")
@@ -27,9 +27,10 @@ def excerpt(place: Place) -> tuple[str, str, str] | None:
         None if there is no such line in a regular, not too long file of text, or if it may have a
         secret.
     """
-    line = _line(place.file, place.line)
-    if line is None:
+    line = place.text if isinstance(place, UnwrittenPlace) else _line(place.file, place.line)
+    if line is None or not _may_be_shown(line):
         return None
+    line = line.expandtabs(1)
     if not place.column:
         return "", line.rstrip(), ""
     column = min(place.column - 1, len(line))
@@ -50,8 +51,11 @@ def _line(file: str, number: int) -> str | None:
         return None
     if not 1 <= number <= len(lines):
         return None
-    line = lines[number - 1].expandtabs(1)
-    return line if line.strip() and len(line) <= _LONGEST and not _may_have_secret(line) else None
+    return lines[number - 1]
+
+
+def _may_be_shown(line: str) -> bool:
+    return bool(line.strip()) and len(line) <= _LONGEST and not _may_have_secret(line)
 
 
 def _may_have_secret(line: str) -> bool:

@@ -26,7 +26,7 @@ from rvbuild.core.errors import UsageError
 from rvbuild.core.events import Noticed
 from rvbuild.core.lock_diff import PinChange
 from rvbuild.core.names import RecipeName
-from rvbuild.core.pin_step import PinStep
+from rvbuild.core.pin_step import FactChange, PinStep
 from rvbuild.core.printable import brief, printable_line
 
 
@@ -108,7 +108,8 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
     {"version": 1, "written": true, "lock": true, "files": ["recipes/k3s-source/recipe.yaml"],
      "moves": [{"recipe": "k3s-source", "pin": "commit", "place": "recipes/k3s-source/…:9:5",
                 "old-series": "1.35", "series": "1.35", "old": "46…", "new": "c5…",
-                "upstream-version": null, "because": "asked", "policy": null, "left-out": []}],
+                "upstream-version": null, "because": "asked", "policy": null, "left-out": [],
+                "facts": [{"name": "end-of-support", "old": "20…", "new": "20…", "said": true}]}],
      "pins": [{"recipe": "go", "pin": "version", …, "because": "derived", "move": 0}],
      "sources": [{"source": "k3s-source/k3s", …, "because": "asked", "move": 0}],
      "sets": [{"set": "k3s-source/k3s", …, "move": 0}],
@@ -119,6 +120,7 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
         "written": written and view.is_change,
         "lock": view.is_lock_changed,
         "files": sorted(view.files),
+        "unused-patches": list(view.unused),
         "moves": list(map(_step_row, view.steps)),
         "pins": [
             {
@@ -162,6 +164,17 @@ def _step_row(step: PinStep) -> dict[str, object]:
         "because": step.cause.value,
         "policy": policy_row(step.policy) if step.policy else None,
         "left-out": list(step.left_out),
+        "facts": list(map(_fact_row, step.facts)),
+    }
+
+
+def _fact_row(fact: FactChange) -> dict[str, object]:
+    """A fact beside it; of patches the files, as a person says them."""
+    return {
+        "name": fact.name,
+        "old": public(fact.old) or None,
+        "new": public(fact.new) or None,
+        "said": fact.is_said,
     }
 
 

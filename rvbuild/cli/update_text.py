@@ -11,6 +11,7 @@ from attrs import evolve
 
 from rvbuild.app.update_view import StayedPin, UpdateView
 from rvbuild.cli.diff_sections import DiffLine, DiffSection, pin_line, set_line, source_line
+from rvbuild.cli.fact_text import UNUSED, fact_lines, patch_lines, unused_line
 from rvbuild.cli.outdated_text import (
     UNASKED_WORDS,
     pin_name,
@@ -35,6 +36,7 @@ def update_lines(view: UpdateView, *, dry_run: bool = False) -> Iterator[str]:
     elif view.steps:
         yield from _step_lines(view)
         yield from (f"{path}: not written" if dry_run else path for path in sorted(view.files))
+        yield from (f"{path}: {UNUSED}" for path in view.unused)
     else:
         yield "nothing to move"
     yield from _rest(view)
@@ -128,7 +130,9 @@ def update_sections(view: UpdateView) -> tuple[DiffSection, ...]:
         DiffSection("Sources", tuple(line for at in numbers for line in _sources(view, at))),
         DiffSection("By set", tuple(map(set_line, view.diff.sets))),
         DiffSection("Patches", tuple(line for step in view.steps for line in _patches(step))),
+        DiffSection("Facts", tuple(line for step in view.steps for line in fact_lines(step))),
         DiffSection("Files", tuple(DiffLine(path) for path in sorted(view.files))),
+        DiffSection("Unused files", tuple(map(unused_line, view.unused))),
         DiffSection("Not moved", tuple(_stay_line(each) for each in view.stayed)),
         DiffSection("Errors", tuple(_failures(view))),
         DiffSection("Held back", tuple(held)),
@@ -191,6 +195,7 @@ def _lines(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
     yield from (set_line(each) for each in view.diff.sets if view.origins.get(each.recipe) == at)
     if at is not None:
         yield from _patches(view.steps[at])
+        yield from fact_lines(view.steps[at])
 
 
 def _pins(view: UpdateView, at: int | None) -> Iterator[DiffLine]:
@@ -231,6 +236,7 @@ def _source(view: UpdateView, change: SourceChange) -> DiffLine:
 
 def _patches(step: PinStep) -> Iterator[DiffLine]:
     yield from (DiffLine(each, note=_UPSTREAM, mark="-") for each in step.left_out)
+    yield from patch_lines(step)
 
 
 def _line(line: DiffLine) -> str:

@@ -217,10 +217,10 @@ class Lock:
         """
         kept = {}
         for ref, entry in self.go_modules.items():
-            had = old.go_modules.get(ref, entry)
-            fewer = set(entry.unvouched) <= set(had.unvouched)
-            if fewer and evolve(entry, unvouched=had.unvouched) == had:
-                kept[ref] = had
+            former = old.go_modules.get(ref, entry)
+            fewer = set(entry.unvouched) <= set(former.unvouched)
+            if fewer and evolve(entry, unvouched=former.unvouched) == former:
+                kept[ref] = former
         return evolve(self, go_modules={**self.go_modules, **kept})
 
     def recipes(self) -> set[str]:

@@ -23,6 +23,29 @@ class StepCause(Enum):
 
 
 @frozen(kw_only=True)
+class FactChange:
+    """A fact beside a value that changes with it: the day on which support ends, patches.
+
+    Attributes:
+        name: By which a person says it.
+        old: What it was; of patches their files, with commas. Empty if there was none.
+        new: The same of what it is now.
+        is_said: Whether a person said it; else it goes, since it was of the former value.
+    """
+
+    name: str
+    old: str
+    new: str
+    is_said: bool = True
+
+    @property
+    def files(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The patches that were and are there."""
+        old, new = (tuple(filter(None, text.split(","))) for text in (self.old, self.new))
+        return old, new
+
+
+@frozen(kw_only=True)
 class PinStep:
     """One move.
 
@@ -37,6 +60,7 @@ class PinStep:
         version: What upstream calls the new value.
         policy: What may be taken, where that is why.
         left_out: Patches that go, since upstream has them.
+        facts: What else changes beside it.
     """
 
     pin: PinRef
@@ -49,6 +73,7 @@ class PinStep:
     version: str = ""
     policy: UpdatePolicy | None = None
     left_out: tuple[str, ...] = ()
+    facts: tuple[FactChange, ...] = ()
 
     @property
     def recipe(self) -> str:

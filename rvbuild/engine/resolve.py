@@ -341,8 +341,8 @@ class Resolver:
             return needed_by(files, users, all_modules(finder, recipe, spec), self.needed)
         upstream = upstream_modules(files, users[0])
         refuse_ended(ref, spec, upstream, self.today)
-        found = overridden_set(finder, users, self.changed)
-        return evolve(found, upstream=upstream)
+        modules = overridden_set(finder, users, self.changed)
+        return evolve(modules, upstream=upstream)
 
     def _sets(self, ref: SetRef, users: list[User]) -> Iterator[GoModuleSet]:
         """What earlier locks have for these users, each with the digest of its go.sum."""

@@ -133,11 +133,15 @@ class Keeper:
             StepError: its command line was longer than the kernel takes.
         """
         try:
-            return Child(self._ask(request.encode(), descriptors))
+            return self._child(request, descriptors)
         except SandboxError as error:
             error.details += self._last_words()
             raise
-        except OSError as error:
+
+    def _child(self, request: Request, descriptors: Sequence[int]) -> Child:
+        try:
+            return Child(self._ask(request.encode(), descriptors))
+        except OSError as error:  # the keeper had ended before it was asked, too
             raise _failure(error.errno or 0, str(error)) from error
 
     def _ask(self, request: bytes, descriptors: Sequence[int]) -> socket.socket:

@@ -1,4 +1,4 @@
-"""A recipe file with one value changed, or with an entry more or less; all else stays.
+"""A recipe file with one value or list changed, or with an entry more or less; all else stays.
 
 Knows: what each change means, and the proof of it. Must not know: files on disk, what is changed
 why.
@@ -11,13 +11,21 @@ styles, with that one change, it is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 
 import yaml
 
 from rvbuild.core.errors import RecipeError
 from rvbuild.recipes_yaml.entry_splice import Splice, addition, removal, respelling, spliced
+from rvbuild.recipes_yaml.list_splice import (
+    emptying,
+    item_addition,
+    item_order,
+    item_removal,
+    items_of,
+)
 from rvbuild.recipes_yaml.recipe_layout import (
     BLOCK_STYLES,
     TEXT_TAG,
@@ -78,7 +86,90 @@ def set_text(data: bytes, file: str, path: KeyPath, text: str) -> bytes:
     return _proved(layout, attempts, is_right, otherwise)
 
 
-def add_entry(data: bytes, file: str, path: KeyPath, words: Words) -> bytes:
+def set_items(data: bytes, file: str, path: KeyPath, items: Sequence[str]) -> bytes:
+    """Change which texts a list has: those that stay keep their comments, spelling and form.
+
+    Args:
+        data: The bytes of the recipe file.
+        file: Its name, for messages.
+        path: The keys that lead to the list.
+        items: What it has to have, each once. Without any the entry goes, with the comments that
+            are its own; the only one of a mapping in block style has an empty list.
+
+    Raises:
+        RecipeError: with the place: the file is not valid, there is no such list of texts or it is
+            empty, or it has a form in which nothing can be changed safely.
+    """
+    if not items:
+        return _without_items(data, file, path)
+    items = tuple(dict.fromkeys(items))
+    there = _items(layout_of(data, file), path)
+    for at, text in enumerate(items):
+        if text not in there:
+            index = there.index(items[at - 1]) + 1 if at else 0
+            there.insert(index, text)
+            data = _with_items(
+                data, file, path, there, partial(item_addition, index=index, text=text)
+            )
+    for index in range(len(there) - 1, -1, -1):
+        if there.count(there[index]) > items.count(there[index]):
+            del there[index]
+            data = _with_items(data, file, path, there, partial(item_removal, index=index))
+    order = [there.index(text) for text in items]
+    if order == sorted(order):
+        return data
+    return _with_items(data, file, path, items, partial(item_order, order=order))
+
+
+def _without_items(data: bytes, file: str, path: KeyPath) -> bytes:
+    layout = layout_of(data, file)
+    mapping = layout.mapping(path[:-1])
+    if mapping.flow_style or len(mapping.value) > 1:
+        return remove_entry(data, file, path)
+    node, others = _list(layout, path), list(_others(layout, path))
+
+    def is_right(edited: RecipeLayout) -> bool:
+        new = edited.entry(path).value
+        is_empty = isinstance(new, yaml.SequenceNode) and not new.value
+        return is_empty and list(_others(edited, path)) == others
+
+    splices = emptying(layout, layout.entry(path), node)
+    return _proved(layout, [splices], is_right, _unsafe(layout, path, node))
+
+
+def _items(layout: RecipeLayout, path: KeyPath) -> list[str]:
+    return [each.key.value for each in items_of(layout, _list(layout, path))]
+
+
+def _list(layout: RecipeLayout, path: KeyPath) -> yaml.SequenceNode:
+    node = layout.entry(path).value
+    if isinstance(node, yaml.SequenceNode) and node.value:
+        return node
+    msg = f"{path_text(path)} is no list that has anything"
+    raise layout.error(msg, node, "change it by hand")
+
+
+def _with_items(
+    data: bytes,
+    file: str,
+    path: KeyPath,
+    items: Sequence[str],
+    splices: Callable[[RecipeLayout, yaml.SequenceNode], list[Splice]],
+) -> bytes:
+    """The bytes after a change of a list, which has some items then, and its style."""
+    layout = layout_of(data, file)
+    node, others = _list(layout, path), list(_others(layout, path))
+    style = node.flow_style
+
+    def is_right(edited: RecipeLayout) -> bool:
+        is_same = list(_others(edited, path)) == others
+        is_same = is_same and _list(edited, path).flow_style == style
+        return is_same and _items(edited, path) == list(items)
+
+    return _proved(layout, [splices(layout, node)], is_right, _unsafe(layout, path, node))
+
+
+def add_entry(data: bytes, file: str, path: KeyPath, words: Words, like: str = "") -> bytes:
     """Put an entry beside others, in their style and order.
 
     Args:
@@ -86,6 +177,7 @@ def add_entry(data: bytes, file: str, path: KeyPath, words: Words) -> bytes:
         file: Its name, for messages.
         path: The keys that lead to the entry; all but the last are there.
         words: What its value has to be.
+        like: The key of an entry there whose style it has; empty: of the one beside it.
 
     Raises:
         RecipeError: with the place: the file is not valid, there is such an entry or no such
@@ -103,7 +195,7 @@ def add_entry(data: bytes, file: str, path: KeyPath, words: Words) -> bytes:
         is_same = list(_others(edited, path)) == others
         return is_same and _words(edited.entry(path).value) == words
 
-    splices = addition(layout, mapping, path[-1], words)
+    splices = addition(layout, mapping, path[-1], words, like)
     return _proved(layout, [splices], is_right, _unsafe(layout, path, mapping))
 
 

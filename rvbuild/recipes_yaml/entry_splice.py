@@ -43,9 +43,11 @@ def spliced(text: str, splices: Sequence[Splice]) -> str:
 
 
 def addition(
-    layout: RecipeLayout, mapping: yaml.MappingNode, key: str, words: Words
+    layout: RecipeLayout, mapping: yaml.MappingNode, key: str, words: Words, like: str = ""
 ) -> list[Splice]:
     """What puts an entry into a mapping, in the order of the others.
+
+    Its style is that of the entry beside it, or of another one: ``like``.
 
     Raises:
         RecipeError: an entry beside it has a form that nobody can change safely.
@@ -55,9 +57,13 @@ def addition(
         begin = mapping.start_mark.index + 1
         return [Splice(begin, begin, flow_entry(key, words, (None, None)))]
     index = position([entry.key.value for entry in entries], key)
+    beside = entries[min(index, len(entries) - 1)]
+    styled = next((each for each in entries if each.key.value == like), beside)
+    pair = styled.key, styled.value
     if mapping.flow_style:
-        return _into_flow(layout, entries, index, (key, words))
-    return [_into_block(layout, entries, index, (key, words))]
+        return into_flow(layout, entries, index, flow_entry(key, words, pair))
+    indent = len(layout.lines.prefix(beside.begin))
+    return [into_block(layout, entries, index, entry_lines(key, words, pair, indent))]
 
 
 def removal(layout: RecipeLayout, mapping: yaml.MappingNode, key: str) -> list[Splice]:
@@ -70,7 +76,7 @@ def removal(layout: RecipeLayout, mapping: yaml.MappingNode, key: str) -> list[S
     index = next(at for at, entry in enumerate(entries) if entry.key.value == key)
     if mapping.flow_style:
         return _out_of_flow(layout, entries, index)
-    return [_out_of_block(layout, entries, index)]
+    return [out_of_block(layout, entries, index)]
 
 
 def respelling(layout: RecipeLayout, source: KeyPath, target: KeyPath) -> Splice | None:
@@ -130,14 +136,18 @@ def _order(key: str) -> list[tuple[int, str]]:
     ]
 
 
-def _into_block(
-    layout: RecipeLayout, entries: Sequence[MappingEntry], index: int, entry: tuple[str, Words]
+def into_block(
+    layout: RecipeLayout, entries: Sequence[MappingEntry], index: int, texts: Sequence[str]
 ) -> Splice:
+    """What puts lines between entries in block style, as the one at ``index``.
+
+    Raises:
+        RecipeError: something stands before the entry beside it.
+    """
     beside = entries[min(index, len(entries) - 1)]
     _refuse_odd_line(layout, beside)
     prefix = layout.lines.prefix(beside.begin)
-    like = beside.key, beside.value
-    lines = [prefix + line for line in entry_lines(*entry, like, len(prefix))]
+    lines = [prefix + line for line in texts]
     line_break = layout.lines.break_near(beside.begin)
     apart = [""] if _are_apart(layout, entries, index) else []
     if index < len(entries):
@@ -163,7 +173,12 @@ def _blank_above(layout: RecipeLayout, entries: Sequence[MappingEntry], index: i
     )
 
 
-def _out_of_block(layout: RecipeLayout, entries: Sequence[MappingEntry], index: int) -> Splice:
+def out_of_block(layout: RecipeLayout, entries: Sequence[MappingEntry], index: int) -> Splice:
+    """The lines that leave with an entry in block style.
+
+    Raises:
+        RecipeError: it is the only one, or something stands before it.
+    """
     entry = entries[index]
     _refuse_odd_line(layout, entry)
     if len(entries) == 1:
@@ -175,10 +190,10 @@ def _out_of_block(layout: RecipeLayout, entries: Sequence[MappingEntry], index: 
         first -= above
     elif (above or index == 0) and layout.lines.is_blank(last + 1):
         last += 1
-    return _without_lines(layout, first, last)
+    return without_lines(layout, first, last)
 
 
-def _without_lines(layout: RecipeLayout, first: int, last: int) -> Splice:
+def without_lines(layout: RecipeLayout, first: int, last: int) -> Splice:
     """Lines that go; where the last has no break, that of the line above goes instead."""
     begin, end = layout.lines[first], layout.lines[last]
     if end.after == end.end:
@@ -186,11 +201,11 @@ def _without_lines(layout: RecipeLayout, first: int, last: int) -> Splice:
     return Splice(begin.begin, end.after)
 
 
-def _into_flow(
-    layout: RecipeLayout, entries: Sequence[MappingEntry], index: int, entry: tuple[str, Words]
+def into_flow(
+    layout: RecipeLayout, entries: Sequence[MappingEntry], index: int, text: str
 ) -> list[Splice]:
+    """What puts a text between entries in flow style, as the one at ``index``."""
     beside = entries[min(index, len(entries) - 1)]
-    text = flow_entry(*entry, (beside.key, beside.value))
     prefix = layout.lines.prefix(beside.begin)
     line_break = layout.lines.break_near(beside.begin)
     if index < len(entries):
@@ -198,23 +213,23 @@ def _into_flow(
             return [Splice(beside.begin, beside.begin, f"{text}, ")]
         begin = layout.lines[layout.first_line(entries, index)].begin
         return [Splice(begin, begin, f"{prefix}{text},{line_break}")]
-    lone = _lone(layout, beside)
-    if not lone:
+    alone = lone(layout, beside)
+    if not alone:
         return [Splice(beside.end, beside.end, f", {text}")]
     end = layout.lines[layout.last_line(beside)].end
-    comma = [] if lone[1] else [Splice(beside.end, beside.end, ",")]
+    comma = [] if alone[1] else [Splice(beside.end, beside.end, ",")]
     # in this order: at one place, what is spliced later stands before what was there
-    return [Splice(end, end, f"{line_break}{prefix}{text}{lone[1]}"), *comma]
+    return [Splice(end, end, f"{line_break}{prefix}{text}{alone[1]}"), *comma]
 
 
 def _out_of_flow(layout: RecipeLayout, entries: Sequence[MappingEntry], index: int) -> list[Splice]:
     entry, is_last = entries[index], index == len(entries) - 1
-    lone = _lone(layout, entry)
-    if not lone or len(entries) == 1:
+    alone = lone(layout, entry)
+    if not alone or len(entries) == 1:
         return [_out_of_flow_line(layout, entries, index)]
     first = layout.first_line(entries, index)
-    lines = _without_lines(layout, first, layout.last_line(entry))
-    if not is_last or lone[1]:
+    lines = without_lines(layout, first, layout.last_line(entry))
+    if not is_last or alone[1]:
         return [lines]
     before = entries[index - 1].end
     comma = layout.text.find(",", before)
@@ -235,7 +250,7 @@ def _out_of_flow_line(layout: RecipeLayout, entries: Sequence[MappingEntry], ind
     return Splice(begin, end)
 
 
-def _lone(layout: RecipeLayout, entry: MappingEntry) -> re.Match[str] | None:
+def lone(layout: RecipeLayout, entry: MappingEntry) -> re.Match[str] | None:
     """The comma and comment behind an entry of ``{…}`` whose lines have nothing else."""
     alone = _LONE.fullmatch(layout.lines.rest(entry.end))
     return alone if not layout.lines.prefix(entry.begin).strip() else None

@@ -37,6 +37,8 @@ _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-
 class MappingEntry:
     """One ``key: value``: from the key's first character to what is behind the value's last.
 
+    An item of a list is its own key; in block style it begins with its dash.
+
     The break of the last line of a text in block style is not within, nor are the blank lines
     below, unless they belong to the text (``|+``).
     """
@@ -48,8 +50,9 @@ class MappingEntry:
 
     @property
     def column(self) -> int:
-        """How many characters stand before the key in its line."""
-        return int(self.key.start_mark.column)
+        """How many characters stand before it in its line."""
+        mark = self.key.start_mark
+        return int(mark.column - (mark.index - self.begin))
 
 
 @frozen
@@ -104,15 +107,15 @@ class RecipeLayout:
     def entries(self, mapping: yaml.MappingNode) -> list[MappingEntry]:
         """The entries of a mapping, in their order."""
         return [
-            MappingEntry(key, value, key.start_mark.index, self._end(value))
+            MappingEntry(key, value, key.start_mark.index, self.end_of(value))
             for key, value in mapping.value
         ]
 
-    def _end(self, node: yaml.Node) -> int:
+    def end_of(self, node: yaml.Node) -> int:
         """Where a node's text ends; a collection in block style ends with its last child."""
         if isinstance(node, yaml.CollectionNode) and not node.flow_style:
             last = node.value[-1]
-            return self._end(last[1] if isinstance(node, yaml.MappingNode) else last)
+            return self.end_of(last[1] if isinstance(node, yaml.MappingNode) else last)
         begin, end = node.start_mark.index, node.end_mark.index
         if isinstance(node, yaml.ScalarNode) and node.style in BLOCK_STYLES:
             keeps = keeps_blank_lines(self.text[begin:end])

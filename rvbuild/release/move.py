@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import define, field, frozen
+from attrs import define, field
 
-from rvbuild.core.errors import UsageError
+from rvbuild.core.errors import UsageError, suggestion
+from rvbuild.core.pin_step import FactChange
 from rvbuild.core.place import Place
 from rvbuild.core.recipe import Recipe, SeriesValues
 from rvbuild.recipes_yaml.entry_splice import position
@@ -21,8 +22,11 @@ from rvbuild.recipes_yaml.recipe_names import RESERVED
 from rvbuild.recipes_yaml.recipe_root import RECIPE_FILE
 from rvbuild.recipes_yaml.recipe_series import FACTS, MIN_AGE, PATCHES, RELEASE, SUPPORT, UPDATE
 from rvbuild.recipes_yaml.spelling import Words
+from rvbuild.release.ask import Ask
+from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import LiteralPin, source_text, text_key
 from rvbuild.release.patch_verdict import Judge, PatchUse, PatchVerdict
+from rvbuild.release.series_facts import fact_texts, fact_words
 
 FOLLOWERS = ("commit", "sha256")
 """Words of a source that are of one version of it, and say nothing of which comes next."""
@@ -31,39 +35,6 @@ FOLLOWERS = ("commit", "sha256")
 def file_of(recipe: str) -> str:
     """The file of a recipe, from the folder of recipes on."""
     return f"{recipe}/{RECIPE_FILE}"
-
-
-@frozen(kw_only=True)
-class Ask:
-    """A value that nobody can derive.
-
-    Attributes:
-        name: By which a person says it: ``end-of-support``, or of another recipe than the one
-            that is moved ``RECIPE.end-of-support``.
-        where: The place that needs it.
-        why: What it is.
-    """
-
-    name: str
-    where: Place
-    why: str
-
-
-@frozen(kw_only=True)
-class Destination:
-    """Where a value moves to.
-
-    Attributes:
-        value: The new value.
-        tag: The upstream's tag, if that is what was named.
-        commit: The commit that it is, where upstream is a repository.
-        others: The commits of the other sources that the value chooses, by source, where known.
-    """
-
-    value: str
-    tag: str = ""
-    commit: str = ""
-    others: Mapping[str, str] = field(factory=dict)
 
 
 @define
@@ -90,12 +61,14 @@ class PinMove:
         said: What the person says, by name.
         judge: Looks at patches.
         left_out: The patches that are left out, since upstream has them.
+        facts: What else changes: as a person says, or since it was of the former value.
     """
 
     edits: RecipeEdits
     said: Mapping[str, str]
     judge: Judge
     left_out: list[str] = field(factory=list, init=False)
+    facts: list[FactChange] = field(factory=list, init=False)
     asks: list[Ask] = field(factory=list, init=False)
     taken: set[str] = field(factory=set, init=False)
 
@@ -213,7 +186,7 @@ class PinMove:
     def _series_facts(self, pin: LiteralPin, to: Destination | None) -> None:
         """Change the facts of a series; without a destination only those that a person says."""
         recipe, series, at = pin.recipe, pin.series, pin.key[:-1]
-        former = _facts(recipe.in_series)
+        former = fact_words(recipe.in_series)
         facts = self._facts(recipe, series, recipe.in_series, to, prefix="")
         for name in FACTS:
             self._fact(file_of(recipe.base), (*at, name), former.get(name), facts.get(name))
@@ -238,9 +211,10 @@ class PinMove:
         names = [*dict.fromkeys((*_order(recipe, former), *words))]
         ordered = {name: words[name] for name in names if name in words}
         file = file_of(recipe.base)
-        self.edits = self.edits.add_entry(file, ("per-series", series), ordered)
-        if INSTEAD in words:
-            keys = [("per-series", each, INSTEAD) for each in (self.said[prefix + INSTEAD], series)]
+        chosen = self.said[prefix + INSTEAD] if INSTEAD in words else ""
+        self.edits = self.edits.add_entry(file, ("per-series", series), ordered, like=chosen)
+        if chosen:
+            keys = [("per-series", each, INSTEAD) for each in (chosen, series)]
             self.edits = self.edits.copy_spelling(file, *keys)
 
     def _facts(  # noqa: PLR0913 - keyword-only but for the recipe and its series
@@ -269,7 +243,14 @@ class PinMove:
             UPDATE: self._said(prefix + UPDATE, old.update),
             MIN_AGE: self._said(prefix + MIN_AGE, old.min_age),
         }
+        for name, was in fact_texts(old).items():
+            self._tell(prefix + name, was, str(facts[name]), drops=not former)
         return {name: words for name, words in facts.items() if words}
+
+    def _tell(self, name: str, old: str, new: str, *, drops: bool) -> None:
+        """Keep what changes, unless it follows from the move as always."""
+        if old != new and (name in self.said or (drops and not new)):
+            self.facts.append(FactChange(name=name, old=old, new=new, is_said=name in self.said))
 
     def _said(self, name: str, otherwise: str) -> str:
         self.taken.add(name)
@@ -279,7 +260,7 @@ class PinMove:
         self, recipe: Recipe, old: SeriesValues, key: str, prefix: str, *, moves: bool
     ) -> tuple[str, ...]:
         name = prefix + PATCHES
-        patches = self._said_patches(name, old.patches)
+        patches = self._said_patches(recipe, name, old.patches)
         verdict = self.judge(recipe, patches) if moves else PatchVerdict()
         self._source_patches(recipe, verdict.shared, prefix)
         uses = _uses(recipe, recipe.lent_source, old.patches)
@@ -318,7 +299,9 @@ class PinMove:
         """The patches that stay."""
         files = tuple(use.file for use in uses)
         if name in self.said:
-            return self._said_patches(name, files)
+            said = self._said_patches(recipe, name, files)
+            self._tell(name, ",".join(files), ",".join(said), drops=False)
+            return said
         self.taken.add(name)
         for use in (each for each in uses if each in verdict.problems):
             why = f"patches without {use.file}, or with another: {verdict.problems[use]}"
@@ -326,9 +309,25 @@ class PinMove:
         self.left_out += (each.file for each in uses if each in verdict.upstream)
         return tuple(each.file for each in uses if each not in verdict.upstream)
 
-    def _said_patches(self, name: str, otherwise: tuple[str, ...]) -> tuple[str, ...]:
-        said = self._said(name, ",".join(otherwise))
-        return tuple(filter(None, said.split(",")))
+    def _said_patches(
+        self, recipe: Recipe, name: str, otherwise: tuple[str, ...]
+    ) -> tuple[str, ...]:
+        """Those that the person says.
+
+        Raises:
+            UsageError: one is no file beside the recipe.
+        """
+        self.taken.add(name)
+        if name not in self.said:
+            return otherwise
+        there = [path for path, _, _ in recipe.files]
+        said = tuple(dict.fromkeys(filter(None, self.said[name].split(","))))
+        for each in said:
+            if each not in there:
+                msg = f"{recipe.base} has no patch {each!r}"
+                hint = suggestion(each, there) or "put its file beside recipe.yaml first"
+                raise UsageError(msg, where=name, hint=hint)
+        return said
 
     def _instead(self, recipe: Recipe, former: str, series: str, prefix: str) -> Words:
         """What a new series has instead of upstream's values: that of a series, or nothing.
@@ -367,6 +366,9 @@ class PinMove:
         if isinstance(old, str) and isinstance(new, str):
             self.edits = self.edits.set_text(file, path, new)
             return
+        if isinstance(old, tuple) and not isinstance(new, str):
+            self.edits = self.edits.set_items(file, path, tuple(new or ()))
+            return
         if old is not None:
             self.edits = self.edits.remove_entry(file, path)
         if new is not None:
@@ -375,14 +377,6 @@ class PinMove:
 
 def _uses(recipe: Recipe, source: str, files: Iterable[str]) -> list[PatchUse]:
     return [PatchUse(recipe.base, source, file) for file in files]
-
-
-def _facts(series: SeriesValues) -> dict[str, Words]:
-    facts: dict[str, Words] = {
-        RELEASE: series.release, SUPPORT: series.end_of_support, PATCHES: series.patches,
-        UPDATE: series.update, MIN_AGE: series.min_age,
-    }  # fmt: skip
-    return {name: words for name, words in facts.items() if words}
 
 
 def _follower_name(pin: LiteralPin, key: KeyPath) -> str:

@@ -13,8 +13,10 @@ from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
 from rvbuild.recipes_yaml.edited_root import EditedRoot
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
+from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import LiteralPin
-from rvbuild.release.move import Destination, PatchVerdict, PinMove, file_of
+from rvbuild.release.move import PinMove, file_of
+from rvbuild.release.patch_verdict import PatchVerdict
 from rvbuild.release.pin_name import pin_of
 
 SEEDS = range(int(os.environ.get("RVBUILD_ODD_RECIPES", "200")))

@@ -26,7 +26,7 @@ from rvbuild.core.errors import (
     StepError,
     StoreError,
 )
-from rvbuild.core.place import Place
+from rvbuild.core.place import Place, place_before
 from rvbuild.core.printable import brief, printable, printable_line
 
 _RECIPE = "summary: runc\nsumary: OCI\noutputs:\n\trunc: {path: bin/runc}\n"
@@ -175,6 +175,17 @@ def test_column_past_the_end_is_the_end(tmp_path: Path):
     file.write_text("ab\n")
     assert excerpt(Place(str(file), 1, 99)) == ("ab", "", "")
     assert excerpt(Place(str(file), 1)) == ("", "ab", "")
+
+
+def test_a_file_that_is_not_written_yet_has_its_own_lines(tmp_path: Path):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(_RECIPE)
+    data = "\ufeffa: 1\nb: \u00e9\tc\nd: https://u:p@e.org/\n".encode()
+    shown = [excerpt(place_before(Place(str(file), line, 4), data, b"")) for line in range(5)]
+    assert shown == [None, ("a: ", "1", ""), ("b: ", "\u00e9", " c"), None, None]
+    place = place_before(Place("r", 1, 4), data, b"")
+    text = render_error(RecipeError("no", where=place), color=False)
+    assert text == "error: no\n  --> r:1:4 (not written)\n   |\n   | a: 1\n   |    ^\n   |\n"
 
 
 def test_only_regular_files_of_text_are_opened(tmp_path: Path):

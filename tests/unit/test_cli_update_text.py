@@ -14,7 +14,7 @@ from rvbuild.cli.update_text import update_lines, update_sections, update_title
 from rvbuild.core.lock_diff import LockDiff, PinChange, PinOrigin, PinOverride
 from rvbuild.core.names import PinRef
 from rvbuild.core.override import Override
-from rvbuild.core.pin_step import PinStep
+from rvbuild.core.pin_step import FactChange, PinStep
 from rvbuild.core.place import Place
 
 STEP = PinStep(pin=PinRef("tree", "commit"), place=Place("r.yaml", 1, 1), old="1", new="2")
@@ -129,3 +129,48 @@ def test_it_is_what_diff_says(
     assert not arrow or before != after or said.reason
     (item,) = [each for each in markdown_lines("t", [section]) if each.startswith("- ")]
     assert said.reason in item
+
+
+FACTS = {
+    "patches": (
+        FactChange(name="patches", old="a,b,c", new="c,a,d"),
+        [
+            "- b, because you asked",
+            "+ d, because you asked",
+            "patches c, a, d, in this order, because you asked",
+        ],
+    ),
+    "of a source": (
+        FactChange(name="user.x.patches", old="a", new=""),
+        ["- a of user.x, because you asked"],
+    ),
+    "a day": (
+        FactChange(name="end-of-support", old="2027-01-01", new="2028-01-01"),
+        ["end-of-support 2027-01-01 -> 2028-01-01, because you asked"],
+    ),
+    "what came": (
+        FactChange(name="release", old="", new="v1"),
+        ["+ release v1, because you asked"],
+    ),
+    "what went": (
+        FactChange(name="release", old="v1", new="", is_said=False),
+        ["- release v1, because a commit is no release"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_a_fact_that_changes_and_why(name: str):
+    fact, expected = FACTS[name]
+    view = UpdateView(
+        steps=(evolve(STEP, facts=(fact,)),),
+        files={"r.yaml": (b"1", b"2")},
+        unused=("b",),
+        project="/p",
+    )
+    _, *lines, file, unused = update_lines(view)
+    assert (lines, file) == (expected, "r.yaml")
+    assert unused == "b: no patch of its recipe any more; the file stays"
+    sections = {section.title: section.lines for section in update_sections(view)}
+    assert len(sections["Patches" if "patches" in fact.name else "Facts"]) == len(expected)
+    assert sections.keys() - {"Patches", "Facts"} == {"Files", "Unused files"}

@@ -7,7 +7,8 @@ import re
 import pytest
 
 from rvbuild.core.errors import RecipeError
-from rvbuild.recipes_yaml.edit import add_entry, copy_spelling, remove_entry, set_text
+from rvbuild.core.place import UnwrittenPlace
+from rvbuild.recipes_yaml.edit import add_entry, copy_spelling, remove_entry, set_items, set_text
 from rvbuild.recipes_yaml.entry_splice import position
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
@@ -310,3 +311,121 @@ def test_an_entry_is_written_as_another_that_says_the_same(name: str):
         assert after == (text if new else "b:\n  x:  # c\n    y: 1\na:\n  x:  # c\n    y: 1\n")
     else:
         assert after == text[: text.index("b:")] + new
+
+
+BLOCK_LIST = """\
+a:
+  # patches of 1.0
+  p:
+    - x   # from upstream, 17
+    # keep
+    - y   # 18
+    - z
+  # about b
+  b: 1
+"""
+FLOW_LIST = "a:\n  p: [x,  # 17\n      # keep\n      y,  # 18, too\n      z]  # of all\n  b: 1\n"
+LINES_LIST = "a:\n  p: [\n    x,  # 17\n    # keep\n    y,  # 18\n    z  # 19, a\n  ]  # of all\n"
+HALF_LIST = "a:\n  p: [w, x,  # 17\n      y, z]  # of all\n"
+COMMAS_LIST = "a:\n  p: [x\n      , y # 18\n      , z # 19\n      ]\n"
+LAST_LIST = "a:\n  p: [x,  # 17\n      # of y\n      y]  # of all\n"
+
+LISTS = {
+    "the first": (BLOCK_LIST, "yz", BLOCK_LIST.replace("    - x   # from upstream, 17\n", "")),
+    "amidst": (BLOCK_LIST, "xz", BLOCK_LIST.replace("    # keep\n    - y   # 18\n", "")),
+    "the last": (BLOCK_LIST, "xy", BLOCK_LIST.replace("    - z\n", "")),
+    "another": (BLOCK_LIST, "nyz", BLOCK_LIST.replace("- x   # from upstream, 17", "- n")),
+    "another order": (
+        BLOCK_LIST,
+        "zyx",
+        BLOCK_LIST.replace("- z", "-")
+        .replace("- x   # from upstream, 17", "- z")
+        .replace("-\n", "- x   # from upstream, 17\n"),
+    ),
+    "none": (BLOCK_LIST, "", "a:\n  # about b\n  b: 1\n"),
+    "none in braces": ("a: {p: [x], b: 1}  # c\n", "", "a: {b: 1}  # c\n"),
+    "none in braces of its own": ("a: {p: [x]}\n", "", "a: {}\n"),
+    "none where it is the only entry": (
+        "a:\n  # p\n  p:  # c\n    # x\n    - x  # 17\n    - y\nb: 1\n",
+        "",
+        "a:\n  # p\n  p: []  # c\nb: 1\n",
+    ),
+    "none in the end": ("a:\n  p:\n  - x", "", "a:\n  p: []"),
+    "none in brackets": ("a:\n  p: [x,  # 17\n      y]  # c\n", "", "a:\n  p: []  # c\n"),
+    "the same": (BLOCK_LIST, "xyz", BLOCK_LIST),
+    "twice, and once": ("a: {p: [x, y, x]}\n", "xy", "a: {p: [x, y]}\n"),
+    "the bracket's line": (FLOW_LIST, "yz", FLOW_LIST.replace("[x,  # 17", "[")),
+    "the bracket's line, no comment": ("a: {p: [x,\n  y]}\n", "y", "a: {p: [y]}\n"),
+    "its line in brackets": (
+        FLOW_LIST,
+        "xz",
+        FLOW_LIST.replace("      # keep\n      y,  # 18, too\n", ""),
+    ),
+    "the closing bracket's line": (
+        FLOW_LIST,
+        "xy",
+        FLOW_LIST.replace("y,  #", "y  #").replace("      z]", "      ]"),
+    ),
+    "the same with its comment": (LAST_LIST, "x", "a:\n  p: [x  # 17\n      ]  # of all\n"),
+    "no line in common": (
+        LINES_LIST,
+        "xy",
+        LINES_LIST.replace("y,", "y").replace("    z  # 19, a\n", ""),
+    ),
+    "lines change places": (
+        LINES_LIST,
+        "zxy",
+        "a:\n  p: [\n    z,  # 19, a\n    x,  # 17\n    # keep\n    y  # 18\n  ]  # of all\n",
+    ),
+    "half a line, behind": (HALF_LIST, "wyz", HALF_LIST.replace(" x,", "")),
+    "half a line, before": (HALF_LIST, "xyz", HALF_LIST.replace("w, ", "")),
+    "half a line, the end": (HALF_LIST, "wxy", HALF_LIST.replace(", z", "")),
+    "commas before": (COMMAS_LIST, "xz", COMMAS_LIST.replace("      , y # 18\n", "")),
+    "a last comma": ("a: {p: [x, y,]}\n", "x", "a: {p: [x,]}\n"),
+    "one line in another order": (
+        "a: {p: ['x', y, z]}  # c\n",
+        "zyx",
+        "a: {p: [z, y, 'x']}  # c\n",
+    ),
+    "one more": ("a: {p: ['x', \"y\"]}\n", "xyn", 'a: {p: [\'x\', "y", "n"]}\n'),
+    "the key's column": (
+        "a:\n  p:\n  - x # c\n  - y\n  # b\n  b: 1\n",
+        "y",
+        "a:\n  p:\n  - y\n  # b\n  b: 1\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n"])
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_has_other_items_and_all_else_stays(name: str, line_break: str):
+    before, items, after = (text.replace("\n", line_break) for text in LISTS[name])
+    assert set_items(before.encode(), "r", ("a", "p"), tuple(items)).decode() == after
+
+
+@pytest.mark.parametrize(
+    ("text", "items", "says"),
+    [
+        ("a: {p: x}\n", "y", "r:1:8: a.p is no list that has anything"),
+        ("a: {p: []}\n", "y", "r:1:8: a.p is no list that has anything"),
+        ("a: {p: [x, [y]]}\n", "x", "an item of this list is no text"),
+        ("a:\n  p:\n  -\n    x\n  - y\n", "y", "'x' does not stand in the line of its dash"),
+        (FLOW_LIST, "zyx", "r:2:6: comments stand between the items"),
+    ],
+)
+def test_a_list_that_cannot_change_safely_stays(text: str, items: str, says: str):
+    with pytest.raises(RecipeError, match=re.escape(says)):
+        set_items(text.encode(), "r", ("a", "p"), tuple(items))
+
+
+def test_what_fails_after_a_change_has_the_place_and_line_of_then():
+    edits = RecipeEdits({"a": b"b: 1\nc: 2\na: {p: x}\n"})
+    with pytest.raises(RecipeError) as caught:
+        edits.set_items("a", ("a", "p"), ["y"])
+    assert str(caught.value.where) == "a:3:8"
+    with pytest.raises(RecipeError) as caught:
+        edits.remove_entry("a", ("b",)).set_items("a", ("a", "p"), ["y"])
+    assert str(caught.value.where) == "a:3:8", "where that line is on disk"
+    with pytest.raises(RecipeError) as caught:
+        edits.set_text("a", ("a", "p"), "z").set_items("a", ("a", "p"), ["y"])
+    assert caught.value.where == UnwrittenPlace("a", 3, 8, "a: {p: z}")

@@ -13,8 +13,9 @@ from rvbuild.core.override import SeriesOverrides
 from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.committed_root import CommittedFile, CommittedRoot
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
+from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import LiteralPin
-from rvbuild.release.move import Destination, PinMove, file_of
+from rvbuild.release.move import PinMove, file_of
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
 
@@ -427,3 +428,41 @@ per-series:
     pin, move = begin(text, {"tag": "v3.0"})
     move.new_series(pin, "2", Destination(value="v2.0", tag="v2.0", commit=TWO))
     assert move.vain == ["tag"]
+
+
+BESIDE = f"""kind: source
+sources: {{r: {{git: 'https://e.org/r', commit: '${{commit}}'}}}}
+per-series:
+  "1.1": {{commit: {ONE}}}
+  "1.0":
+    commit: {ONE}  # by hand
+    # decided
+    instead:  # by Ann
+      pins:
+        runc/version: {{value: v1.2.8, because: [CVE-1], while: v1.2.5}}  # ticket 1
+"""
+
+
+def test_what_a_new_series_has_instead_keeps_its_comments_beside_braces():
+    """The series is written as the one whose decisions it has."""
+    pin, move = begin(BESIDE, {"instead": "1.0"})
+    move.new_series(pin, "1.2", Destination(value=TWO))
+    instead = BESIDE[BESIDE.index("    # decided") :]
+    new = f'  "1.2":\n    commit: {TWO}\n{instead}'
+    assert text_of(move) == BESIDE.replace('  "1.1"', f'{new}  "1.1"')
+
+
+def test_the_last_patch_of_a_series_that_says_nothing_else_goes():
+    text = """kind: source
+version: "1"
+sources: {r: {git: 'https://e.org/r', tag: 'v${version}'}}
+per-series:
+  "1":
+    patches:
+      - a.patch  # why
+"""
+    pin, move = begin(text, {"per-series.1.patches": ""})
+    move.present(pin, Destination(value="1"))
+    after = text_of(move)
+    assert after == text.replace("patches:\n      - a.patch  # why", "patches: []")
+    assert pins_of(after)[0].recipe.per_series["1"].patches == ()

@@ -28,6 +28,8 @@ from rvbuild.core.errors import (
     WrongContent,
 )
 from rvbuild.core.events import Event, Noticed
+from rvbuild.core.pin_step import FactChange
+from rvbuild.core.place import UnwrittenPlace
 
 VERSIONS = ("1.0", "1.1", "2.0")
 TOOLBOX = """\
@@ -474,6 +476,214 @@ def test_each_patch_is_tried_on_what_those_before_it_give(world: World):
     assert world.text(view, "user") == USER.replace(", patches: [on-it.patch]", "")
 
 
+LISTED = {
+    "in its series": """\
+kind: source
+sources: {r: {git: "https://example.invalid/one", tag: "${tag}"}}
+per-series:
+  "1":
+    tag: v1.0
+    # of 1
+    patches:
+      - first.patch  # from upstream
+      # ours
+      - second.patch  # ticket 18
+    # about it
+    release: v1.0
+""",
+    "in the source": """\
+kind: source
+version: "1.0"
+sources:
+  r:
+    git: https://example.invalid/one
+    # of all
+    patches: [first.patch,  # from upstream
+              second.patch]  # ticket 18
+    tag: v${version}
+""",
+}
+
+
+@pytest.mark.parametrize("form", LISTED)
+@pytest.mark.parametrize("gone", ["", "second.patch", "first.patch,second.patch"])
+def test_a_patch_leaves_a_list_and_all_else_stays(world: World, form: str, gone: str):
+    """Upstream took the first; or a person says which stay."""
+    text = LISTED[form]
+    recipe = world.recipe("r", text)
+    patch = _patch("one 1.0").replace("+other", "+one 2.0")
+    (recipe.parent / "first.patch").write_text("Applied-Upstream: 2.0\n" + patch)
+    (recipe.parent / "second.patch").write_text(_patch("same", "same"))
+    if form == "in its series":
+        (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    world.lock()
+    stay = [each for each in ("first.patch", "second.patch") if gone and each not in gone]
+    name = "patches" if form == "in its series" else "r.patches"
+    values = {name: ",".join(stay)} if gone else {}
+    after = world.text(world.update("r", to="v2.0", values=values), "r")
+    first = "[first.patch,  # from upstream\n              ", "["
+    second = ",  # from upstream\n              second.patch]", "  # from upstream\n              ]"
+    expected = text.replace("1.0", "2.0")
+    if form == "in its series":
+        first = "      - first.patch  # from upstream\n", ""
+        second = "      # ours\n      - second.patch  # ticket 18\n", ""
+    if gone == "first.patch,second.patch":
+        lines = expected.splitlines(keepends=True)
+        begin = next(at for at, line in enumerate(lines) if "# of " in line)
+        end = next(at for at, line in enumerate(lines) if "ticket 18" in line)
+        assert after == "".join(lines[:begin] + lines[end + 1 :])
+    else:
+        assert after == expected.replace(*(second if gone else first))
+
+
+FACTS: dict[str, tuple[dict[str, object], tuple[FactChange, ...]]] = {
+    "patches go, and change their order": (
+        {"to": "v2.0", "values": {"patches": "c.patch,a.patch"}},
+        (FactChange(name="patches", old="a.patch,b.patch,c.patch", new="c.patch,a.patch"),),
+    ),
+    "days": (
+        {"to": "v1.0", "values": {"end-of-support": "2030-01-01", "min-age": "1d"}},
+        (
+            FactChange(name="end-of-support", old="2027-02-28", new="2030-01-01"),
+            FactChange(name="min-age", old="", new="1d"),
+        ),
+    ),
+    "no release": (
+        {"to": "v1.0", "values": {"release": ""}},
+        (FactChange(name="release", old="v1.0", new=""),),
+    ),
+    "a commit is no release": (
+        {"to": "2.0"},
+        (FactChange(name="release", old="v1.0", new="", is_said=False),),
+    ),
+    "the tag is the release": ({"to": "v2.0"}, ()),
+    "the same": ({"to": "v2.0", "values": {"end-of-support": "2027-02-28"}}, ()),
+    "a new series": (
+        {"to": "2.0", "series": "2", "values": {"end-of-support": "", "patches": "a.patch"}},
+        (
+            FactChange(name="patches", old="a.patch,b.patch,c.patch", new="a.patch"),
+            FactChange(name="end-of-support", old="2027-02-28", new=""),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_what_changes_beside_the_value_is_told(world: World, name: str):
+    request, facts = FACTS[name]
+    commits = world.commits["one"]
+    patches = "abc"
+    listed = ", ".join(f"{each}.patch" for each in patches)
+    text = FAMILY.format(name="r", repository="one", commit=commits["1.0"], patches=(
+        f", release: v1.0, end-of-support: 2027-02-28, patches: [{listed}]"
+    ))  # fmt: skip
+    folder = world.recipe("r", text).parent
+    for each in patches:
+        (folder / f"{each}.patch").write_text(
+            f"Origin: me\n\n--- /dev/null\n+++ b/{each}\n@@ -0,0 +1 @@\n+x\n"
+        )
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    to = str(request["to"])
+    view = world.update("r", **{**request, "to": commits.get(to, to)})
+    assert view.steps[0].facts == facts
+    gone = ("recipes/r/b.patch",) if name.startswith("patches go") else ()
+    assert view.unused == gone, "other series need the others"
+
+
+def test_what_changes_beside_other_values_is_told_by_their_names(world: World):
+    recipe = world.recipe("r", PATCHED)
+    (recipe.parent / "first.patch").write_text(_patch("same", "same"))
+    user = world.recipe("user", USER)
+    (user.parent / "on-it.patch").write_text(_patch("other", "same"))
+    values = {"r.patches": "", "user.x.patches": ""}
+    view = world.update("r", to="2.0", values=values)
+    assert [(each.name, each.old, each.new) for each in view.steps[0].facts] == [
+        ("r.patches", "first.patch", ""), ("user.x.patches", "on-it.patch", ""),
+    ]  # fmt: skip
+    assert view.unused == ("recipes/r/first.patch", "recipes/user/on-it.patch")
+
+
+DATED = """\
+kind: source
+sources: {r: {git: "https://example.invalid/one", tag: "${tag}"}}
+per-series:
+  "1":
+    tag: v1.0
+    end-of-support: 2027-02-28
+"""
+
+
+@pytest.mark.parametrize(
+    ("request_", "place", "line"),
+    [
+        ({"to": "v1.0", "values": {"end-of-support": "1.2.28"}}, "6:5", "end-of-support: 1.2.28"),
+        (
+            {"to": "v2.0", "series": "2", "values": {"end-of-support": "1.2.28"}},
+            "6:5",
+            "end-of-support: 1.2.28",
+        ),
+        ({"to": "v2.0", "values": {"min-age": "long"}}, "7:5", "min-age: long"),
+        (
+            {"to": "v2.0", "series": "2;x", "values": {"end-of-support": ""}},
+            "5:5",
+            "tag: v2.0",
+        ),
+    ],
+    ids=["a day", "a day of a new series", "an age", "a name"],
+)
+def test_an_error_in_what_is_not_written_has_its_own_line(
+    world: World, request_: dict[str, object], place: str, line: str
+):
+    world.recipe("r", DATED.replace("28\n", "28\n    min-age: 7d\n"))
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    with pytest.raises(RecipeError) as caught:
+        world.update("r", **request_)
+    where = caught.value.where
+    assert isinstance(where, UnwrittenPlace)
+    assert str(where) == f"recipes/r/recipe.yaml:{place} (not written)"
+    assert where.text.strip() == line
+
+
+@pytest.mark.parametrize("to", ["v2.0", ""])
+def test_one_in_a_line_that_stays_has_the_place_where_it_stands(world: World, to: str):
+    """The decision is for another value than the new source has; a line above it went."""
+    text = DATED + PINNED.replace("kind: source\n", "update: major\n")
+    world.recipe("r", text)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    world.lock()
+    at = next(n for n, line in enumerate(text.splitlines(), 1) if "instead:" in line)
+    place = f"recipes/r/recipe.yaml:{at}:14"
+    if to:
+        with pytest.raises(UsageError) as caught:
+            world.update("r", to=to, values={"end-of-support": ""})
+        assert caught.value.details[0].startswith(f"{place}: r/it.while: upstream has")
+    else:
+        (error,) = world.update("r").failures
+        assert isinstance(error, OverrideEnded)
+        assert str(error.where) == place
+
+
+PINNED = """\
+kind: source
+pins:
+  it:
+    {from: r, line: 1, file: VERSION,
+    instead: {value: own, because: [x], while: one 1.0}}
+"""
+
+
+@pytest.mark.parametrize("name", ["r.patches", "user.x.patches"])
+def test_a_patch_that_is_no_file_is_refused_where_it_is_said(world: World, name: str):
+    recipe = world.recipe("r", PATCHED)
+    (recipe.parent / "first.patch").write_text(_patch("same", "same"))
+    user = world.recipe("user", USER)
+    (user.parent / "on-it.patch").write_text(_patch("other", "same"))
+    with pytest.raises(UsageError, match=r"has no patch 'nope'") as caught:
+        world.update("r", to="2.0", values={name: "nope"})
+    assert caught.value.where == name
+    assert caught.value.hint == "put its file beside recipe.yaml first"
+
+
 @pytest.mark.parametrize("series", ["1", "2"])
 def test_a_patch_that_other_series_need_is_not_left_out_by_itself(world: World, series: str):
     old, new = (world.commits["one"][version] for version in ("1.0", "2.0"))
@@ -642,7 +852,7 @@ def test_a_release_moves_where_no_repository_has_tags(
     assert world.text(view, "m") == MODULE.replace("v1.0.0", "v1.1.0")
 
 
-PINNED = """\
+AT_COMMIT = """\
 kind: source
 sources: {{r: {{git: "https://example.invalid/one", commit: {}}}}}
 """
@@ -662,7 +872,7 @@ def test_who_names_no_tag_where_a_commit_stands_hears_of_one(
 ):
     """The repository answered: nothing is said of networks."""
     _git(world.folder.parent / "one", "tag", "20261131", "v1.0")
-    world.recipe("r", PINNED.format(world.commits["one"]["1.0"]))
+    world.recipe("r", AT_COMMIT.format(world.commits["one"]["1.0"]))
     with pytest.raises(SourceError, match=f"upstream has {message}") as caught:
         world.update("r", to=to)
     assert hint in str(caught.value.hint)
@@ -670,7 +880,7 @@ def test_who_names_no_tag_where_a_commit_stands_hears_of_one(
 
 
 def test_what_may_be_a_commit_is_looked_for_as_one(world: World):
-    world.recipe("r", PINNED.format(world.commits["one"]["1.0"]))
+    world.recipe("r", AT_COMMIT.format(world.commits["one"]["1.0"]))
     with pytest.raises(SourceError, match="the commit could not be had"):
         world.update("r", to="abcdef012")
 
