@@ -27,6 +27,7 @@ from rvbuild.core.errors import (
 )
 from rvbuild.core.events import Noticed
 from rvbuild.core.lock import Lock
+from rvbuild.core.lock_failed import LockFailed
 from rvbuild.core.lock_rest import LockRest
 from rvbuild.core.locked import Locked
 from rvbuild.core.names import SourceRef
@@ -49,8 +50,8 @@ class LockResult:
         data: Its bytes as they were read; None: there was none.
         old: What was in it.
         new: What it is to be.
-        failures: What is wrong with each recipe that could not be locked, by name. For each of
-            its questions that has no answer, the lock keeps what it had.
+        failures: What is wrong with each recipe that could not be locked, by name, or with one
+            that it is read from (`core.lock_failed`). The lock keeps what it had of them.
     """
 
     path: str
@@ -166,15 +167,13 @@ def lock(
     )
     if failures and _is_version_1(old):
         raise_failures(_errors(result.failures), result)
-    part = _Part(
-        session,
-        scope,
-        resolved - failures.keys(),
-        is_partial=bool(recipes),
-        has_failed=bool(failures),
-    )
+    part = _Part(session, scope, resolved, frozenset(failures), is_partial=bool(recipes))
+    for name, cause in part.locked(old, new).causes(part.failed).items():
+        failures[name] = failures[cause]
+    part = evolve(part, failed=frozenset(failures))
     new = part.joined(old, new)
-    return evolve(result, new=evolve(new, upstream=_upstream(part, recipes, old, new)))
+    new = evolve(new, upstream=_upstream(part, recipes, old, new))
+    return evolve(result, new=new, failures=dict(sorted(failures.items())))
 
 
 @frozen(kw_only=True)
@@ -183,9 +182,18 @@ class _Part:
 
     session: Session = field(kw_only=False)
     scope: LockScope = field(kw_only=False)
-    resolved: frozenset[str] = field(kw_only=False)  # names, also of those that nobody asked for
+    asked: frozenset[str] = field(kw_only=False)  # names, also of those that nobody asked for
+    failed: frozenset[str] = field(kw_only=False)
     is_partial: bool
-    has_failed: bool
+
+    @property
+    def resolved(self) -> frozenset[str]:
+        """The recipes that all is known of."""
+        return self.asked - self.failed
+
+    def locked(self, old: Lock, new: Lock) -> LockFailed:
+        """What is right with the recipes that could be locked."""
+        return LockFailed(old=old, new=new, recipes=self.scope.readable(self.asked))
 
     @property
     def has_overrides(self) -> bool:
@@ -194,6 +202,8 @@ class _Part:
 
     def joined(self, old: Lock, new: Lock) -> Lock:
         """The new lock, with what stays of the old one."""
+        if self.failed:
+            new = self.locked(old, new).joined(self.failed)
         if self.is_partial:
             rest = LockRest(
                 new=new,
@@ -202,7 +212,7 @@ class _Part:
                 is_complete=self.scope.is_complete,
             )
             return rest.united(old)
-        if self.has_failed:
+        if self.failed:
             return _united(old, new)
         return new.with_machines_of(old, self.session.build_arch)
 
@@ -220,10 +230,10 @@ def _upstream(part: _Part, names: tuple[str, ...], old: Lock, new: Lock) -> Lock
         scope = evolve(scope, recipes=scope.readable(part.resolved))
         shipped = session.known(include_project=False, mend=True)
         current, resolved = _resolve(session, scope, (former, new, shipped), failures)
-        part = evolve(part, session=session, scope=scope, resolved=resolved - failures.keys())
+        part = evolve(part, session=session, scope=scope, asked=resolved)
         for name, error in failures.items():
             session.report(Noticed(name, f"cannot be locked as upstream has it: {error}"))
-    part = evolve(part, has_failed=part.has_failed or bool(failures))
+    part = evolve(part, failed=part.failed | failures.keys())
     others = current.other_than(new) or Lock()
     return part.joined(former, others).other_than(new)
 

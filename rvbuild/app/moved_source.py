@@ -128,19 +128,19 @@ class MovedSource:
         return SourceMove(
             old=self._reader(old) if old else None,
             new=self._reader(new),
-            has_new_commit=partial(self._has_new_commit, old, new),
+            new_commits=partial(self._new_commits, old, new),
         )
 
-    def _has_new_commit(
+    def _new_commits(
         self, old: tuple[Source, ...], new: tuple[Source, ...], commits: frozenset[str]
-    ) -> bool:
-        """Whether one of the commits came with the move; not if nobody can say it."""
+    ) -> frozenset[str]:
+        """Those of the commits that came with the move; none if nobody can say it."""
         if not (commits and old and new and new[0].commit_facts):
-            return False
+            return frozenset()
         with suppress(SourceError):  # whether the patch stays is a person's to say then
             log = self.session.sources.log(old[0], new[0])
-            return any(each.commit in commits and not each.is_gone for each in log)
-        return False
+            return commits & {each.commit for each in log if not each.is_gone}
+        return frozenset()
 
     def _reader(self, parts: tuple[Source, ...]) -> ReadFile:
         outputs = SourceOutputs(services_of(self.session), self.session.jobs())

@@ -15,6 +15,7 @@ from attrs import define, evolve, field, frozen
 from rvbuild.app.lock import LockResult, lock
 from rvbuild.app.lock_scope import named_recipes
 from rvbuild.app.move_origins import MoveOrigins
+from rvbuild.app.moved_overrides import MovedOverrides
 from rvbuild.app.moved_source import MovedSource
 from rvbuild.app.outdated import pin_review, review_pins
 from rvbuild.app.pin_scope import own_recipes, with_read
@@ -27,6 +28,7 @@ from rvbuild.app.update_plan import (
     own_root,
     refuse_asks,
     refuse_shipped,
+    refuse_vain,
     show_own_lines,
 )
 from rvbuild.app.update_view import StayedPin, UpdateRequest, UpdateView
@@ -224,11 +226,12 @@ class _NewestMoves:
             return status.problem
         if status.unasked is None or not is_named:
             return None
-        where = str(status.pin)
+        where, hint = str(status.pin), advise(Remedy.MOVE_TO.of(_name(pin)))
         if status.unasked is Unasked.OFFLINE:
-            return SourceError("its upstream is not asked: this run is offline", where=where)
+            msg = "its upstream is not asked: this run is offline"
+            return SourceError(msg, where=where, hint=hint)
         msg = "nobody has a list of the versions that there are"
-        return UsageError(msg, where=where, hint=advise(Remedy.MOVE_TO.of(_name(pin))))
+        return UsageError(msg, where=where, hint=hint)
 
     # ---- edits
 
@@ -287,6 +290,8 @@ class _NewestMoves:
         """
         others = self._source(movable.pin).others(movable.to.value)
         move.present(movable.pin, evolve(movable.to, others=others))
+        MovedOverrides(self.session, movable.pin.series).decide(move)
+        refuse_vain(move, str(movable.pin.ref))
         refuse_asks(move, str(movable.pin.ref), advise(Remedy.MOVE_ALONE.of(name)))
         edited_recipes(self.session, move.edits)
         return move.edits
@@ -329,6 +334,7 @@ class _NewestMoves:
             renewed=() if before else plan.renewed,
         )
         if not before:
+            MovedOverrides(self.session).advise(plan.edits, result)
             show_own_lines(self.session, plan.edits, result.failures.values())
         return result
 
@@ -347,8 +353,7 @@ class _NewestMoves:
             blamed = [*_stayed(plan.steps, result, reached)]
             if blamed:
                 return blamed
-        problems = _problems(result, lost)
-        return [StayedPin(step, problems) for step in plan.steps] if lost else []
+        return [StayedPin(step, _problems(result, lost)) for step in plan.steps if lost]
 
 
 def _name(pin: LiteralPin) -> str:

@@ -139,7 +139,11 @@ def refuse_shipped(session: Session, pins: Iterable[LiteralPin]) -> None:
 def no_edits(session: Session) -> RecipeEdits:
     """The project's own recipe files as they are."""
     root = own_root(session)
-    return RecipeEdits({file_of(name): root.recipe(name).data for name in sorted(root.names())})
+    texts = {file_of(name): root.recipe(name) for name in sorted(root.names())}
+    return RecipeEdits(
+        {path: text.data for path, text in texts.items()},
+        labels={path: text.label for path, text in texts.items()},
+    )
 
 
 def edited_recipes(
@@ -173,6 +177,20 @@ def show_own_lines(session: Session, edits: RecipeEdits, errors: Iterable[Except
             error.where = there  # type: ignore[attr-defined]
 
 
+def refuse_vain(move: PinMove, where: str) -> None:
+    """See that something takes each value that a person says.
+
+    Raises:
+        UsageError: nothing takes one.
+    """
+    if move.vain:
+        msg = f"nothing here takes a value called {', '.join(move.vain)}"
+        known = ", ".join(sorted(move.taken))
+        otherwise = f"known: {known}" if known else "leave it out: nothing else is to be said"
+        near = suggestion(move.vain[0], move.taken)
+        raise UsageError(msg, where=where, hint=near or otherwise)
+
+
 def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:
     """See that nothing is left to ask for.
 
@@ -182,19 +200,14 @@ def refuse_asks(move: PinMove, where: str, alone: Hint = "") -> None:
         alone: How it is moved alone, if others move with it.
 
     Raises:
-        UsageError: something is; or something is said that nothing takes.
+        UsageError: something is.
     """
-    if move.vain:
-        msg = f"nothing here takes a value called {', '.join(move.vain)}"
-        known = ", ".join(sorted(move.taken))
-        otherwise = f"known: {known}" if known else "leave it out: nothing else is to be said"
-        near = suggestion(move.vain[0], move.taken)
-        raise UsageError(msg, where=where, hint=near or otherwise)
     if move.asks:
-        msg = "what follows from nothing has to be said"
+        names = [*dict.fromkeys(each.name for each in move.asks if each.name)]
+        msg = f"a person has to say {', '.join(names)}" if names else "recipes have to change first"
         details = tuple(map(_ask_text, move.asks))
-        names = " ".join(dict.fromkeys(f"{each.name}=…" for each in move.asks if each.name))
-        hint = advise(Remedy.SAY.of(names)) if names else advise("change the recipes first")
+        said = Remedy.SAY.of(" ".join(f"{name}=…" for name in names))
+        hint = advise(said) if names else advise("write by hand what is listed")
         hint = advise(*((alone, "; ") if alone else ()), hint)
         raise UsageError(msg, where=where, details=details, hint=hint)
 

@@ -6,13 +6,15 @@ is told.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cached_property
 
 from attrs import define, evolve, field
 
-from rvbuild.app.lock import lock
+from rvbuild.app.lock import LockResult, lock
+from rvbuild.app.moved_overrides import MovedOverrides
 from rvbuild.app.moved_source import MovedSource
 from rvbuild.app.pin_scope import locked_values
 from rvbuild.app.session import Session, with_recipes
@@ -23,15 +25,17 @@ from rvbuild.app.update_plan import (
     own_root,
     refuse_asks,
     refuse_shipped,
+    refuse_vain,
     show_own_lines,
 )
 from rvbuild.app.update_view import UpdateRequest, UpdateView
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import SourceError, UsageError, WrongContent, suggestion
+from rvbuild.core.errors import RvbuildError, SourceError, UsageError, WrongContent, suggestion
 from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_step import PinStep
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.spec import SourceSpec
+from rvbuild.core.upstream_revision import UpstreamRevision
 from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.destination import Destination
@@ -48,6 +52,9 @@ from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
+
+_HEX = re.compile(r"[0-9a-f]{7,}", re.IGNORECASE)
+"""What may be the beginning of a commit's name."""
 
 
 def update_to(session: Session, name: str, request: UpdateRequest) -> UpdateView:
@@ -90,11 +97,11 @@ class _Move:
     def run(self) -> UpdateView:
         request = self.request
         if request.drop:
-            return self._locked(*self._dropped())
+            move, step = self._dropped()
+            return self._view(self._plan(move, step), self._lock(move, step), step)
         pin = self._pin()
         to = self._destination(pin, request.to)
         move = self._moved(pin, to)
-        refuse_asks(move, self.name)
         former, series = pin.series or request.former, request.series or pin.series
         step = PinStep(
             pin=pin.ref,
@@ -108,16 +115,42 @@ class _Move:
             sources=chosen_sources(pin),
             facts=tuple(move.facts),
         )
-        return self._locked(move, step)
+        result = self._asked(move, step)
+        return self._view(self._plan(move, step), result, step)
 
-    def _locked(self, move: PinMove, step: PinStep) -> UpdateView:
-        """The lock, which has all of it or is none."""
-        plan = UpdatePlan(
+    def _plan(self, move: PinMove, step: PinStep) -> UpdatePlan:
+        return UpdatePlan(
             session=self.session, steps=(step,), edits=move.edits, created=self.created
         )
-        session = with_recipes(self.session, plan.recipes)
-        result = lock(session, self._to_lock(step), every_failure=True)
-        show_own_lines(self.session, move.edits, result.failures.values())
+
+    def _asked(self, move: PinMove, step: PinStep) -> LockResult:
+        """The lock of a move that asks for nothing.
+
+        Where an override may end with it, what would be locked is looked at first: that is asked
+        for together with all else.
+
+        Raises:
+            UsageError: it asks for something.
+        """
+        overrides = MovedOverrides(self.session, step.series, self.created)
+        result = None
+        with suppress(RvbuildError) if move.asks else nullcontext():
+            places = overrides.decide(move)
+            refuse_vain(move, self.name)
+            result = self._lock(move, step) if places or not move.asks else None
+        if result is not None:
+            overrides.ask(move, result)
+        refuse_vain(move, self.name)
+        refuse_asks(move, self.name)
+        return result or self._lock(move, step)
+
+    def _lock(self, move: PinMove, step: PinStep) -> LockResult:
+        session = with_recipes(self.session, self._plan(move, step).recipes)
+        return lock(session, self._to_lock(step), every_failure=True)
+
+    def _view(self, plan: UpdatePlan, result: LockResult, step: PinStep) -> UpdateView:
+        """What changes with a lock, which has all of it or is none."""
+        show_own_lines(self.session, plan.edits, result.failures.values())
         result.refuse_failures()
         former = step.old_series if self._is_in_series else ""
         pair = (former, step.series) if step.new else ("", "")
@@ -202,7 +235,7 @@ class _Move:
         if chief is None or chief.template is None:
             return Destination(value=to)
         if chief.word != "tag":
-            revision = self.session.sources.revision(plain, to)
+            revision = self._revision(pin, plain, to)
             return Destination(value=revision.commit, tag=revision.tag, commit=revision.commit)
         tag = tag_for(pin, to)
         try:
@@ -212,22 +245,43 @@ class _Move:
                 msg = f"{name} names a tag, and this is a commit"
                 hint = f"name a tag, or say `commit` in its place: {pin.place}"
                 raise UsageError(msg, where=to, hint=hint) from error
-            raise self._no_tag(pin, plain, tag, error) from error
+            form = f"the recipe has `tag: {source_text(chief.spec, 'tag')}`"
+            raise self._no_tag(pin, plain, tag, error, form) from error
         self._refuse_moved(pin, tag, commit)
         return Destination(value=value_for(pin, tag), tag=tag, commit=commit)
 
+    def _revision(self, pin: LiteralPin, spec: SourceSpec, name: str) -> UpstreamRevision:
+        """The commit that a name means.
+
+        Raises:
+            SourceError: upstream has neither a tag nor a commit of the name.
+        """
+        try:
+            return self.session.sources.revision(spec, name)
+        except SourceError as error:
+            otherwise = "" if _HEX.fullmatch(name) else "a tag or a commit is meant, and no branch"
+            raise self._no_tag(pin, spec, name, error, otherwise) from error
+
     def _no_tag(
-        self, pin: LiteralPin, spec: SourceSpec, tag: str, error: SourceError
+        self, pin: LiteralPin, spec: SourceSpec, tag: str, error: SourceError, otherwise: str
     ) -> SourceError:
-        """What is wrong with a tag: that upstream has none, if it says which it has."""
+        """What is wrong with a tag: that upstream has none, if it says which it has.
+
+        Args:
+            pin: The value that is to move.
+            spec: The source whose upstream was asked.
+            tag: The tag.
+            error: What came of asking.
+            otherwise: What helps, too; without that and a like tag, the error stands.
+        """
         try:
             listing = self.session.sources.candidates(spec, self._source(pin).context)
         except (SourceError, UsageError):
             return error
-        if not isinstance(listing, VersionListing) or pin.chief is None:
+        there = listing.versions if isinstance(listing, VersionListing) else ()
+        hint = "; ".join(filter(None, (suggestion(tag, there), otherwise)))
+        if not hint:
             return error
-        form = f"the recipe has `tag: {source_text(pin.chief.spec, 'tag')}`"
-        hint = "; ".join(filter(None, (suggestion(tag, listing.versions), form)))
         msg = f"upstream has no tag {tag}"
         return SourceError(msg, where=error.where, details=error.details, hint=hint)
 

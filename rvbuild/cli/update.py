@@ -9,10 +9,12 @@ import argparse
 import sys
 from collections.abc import Iterable
 
+from rvbuild.app.lock_gaps import lock_gaps
 from rvbuild.app.memo import Memo
+from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.app.workspace import Workspace
+from rvbuild.app.workspace import LOCK, Workspace
 from rvbuild.cli.diff import module_row, pin_row, set_row, source_row
 from rvbuild.cli.diff_text import markdown_lines
 from rvbuild.cli.json_text import error_row, print_answer
@@ -21,10 +23,11 @@ from rvbuild.cli.public import public
 from rvbuild.cli.update_text import update_lines, update_sections, update_title
 from rvbuild.cli.words import run_of
 from rvbuild.core.errors import UsageError
+from rvbuild.core.events import Noticed
 from rvbuild.core.lock_diff import PinChange
-from rvbuild.core.names import Ref
+from rvbuild.core.names import RecipeName, Ref
 from rvbuild.core.pin_step import FactStep, PinStep
-from rvbuild.core.printable import printable_line
+from rvbuild.core.printable import brief, printable_line
 
 
 def update_command(arguments: argparse.Namespace, workspace: Workspace, _memo: Memo | None) -> int:
@@ -39,11 +42,22 @@ def update_command(arguments: argparse.Namespace, workspace: Workspace, _memo: M
     )
     with run_of(arguments, workspace) as session:
         view = update(session, request)
-    if not arguments.dry_run:
-        view.write()
+        if not arguments.dry_run:
+            view.write()
+            _tell_of_gaps(session, view)
     _write(arguments, view)
     view.refuse_failures()
     return 0
+
+
+def _tell_of_gaps(session: Session, view: UpdateView) -> None:
+    """Tell which recipes somebody edited, before or meanwhile, and did not lock."""
+    failed = {RecipeName.parse(name).base for name in (view.lock.failures if view.lock else ())}
+    gaps = [name for name in lock_gaps(session) if name not in failed] if view.is_change else []
+    if gaps:
+        names = ", ".join(map(brief, gaps))
+        text = f"is no answer to {names}, which this update did not lock: run `rvbuild lock`"
+        session.report(Noticed(LOCK, text))
 
 
 def _word(arguments: argparse.Namespace, name: str) -> str:

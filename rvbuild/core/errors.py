@@ -139,7 +139,27 @@ class Absent(LockError):
 
 
 class OverrideEnded(LockError):
-    """A value stands instead of upstream's, and upstream has another now, or its time is over."""
+    """A value stands instead of upstream's, and upstream has another now, or its time is over.
+
+    Args:
+        message: See `RvbuildError`.
+        where: The place of what stands instead.
+        hint: See `RvbuildError`.
+        details: See `RvbuildError`.
+        upstream: Upstream's value, if that is why; empty: the last day is over.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: Where | None = None,
+        hint: Hint | None = None,
+        details: tuple[str, ...] = (),
+        upstream: str = "",
+    ) -> None:
+        super().__init__(message, where=where, hint=hint, details=details)
+        self.upstream = upstream
 
 
 class SourceError(RvbuildError):

@@ -89,7 +89,9 @@ class Override:
             hint = f"remove it from 'instead', or decide again: `while: {upstream}`"
             if upstream == self.value:
                 hint = "upstream has it now: remove it from 'instead'"
-            raise OverrideEnded(msg, where=self.where, details=details, hint=hint)
+            raise OverrideEnded(
+                msg, where=self.where, details=details, hint=hint, upstream=upstream
+            )
         if self.has_ended(today):
             msg = f"{name}: {self.value} instead of {self.upstream} was until {self.until}"
             hint = "remove it from 'instead', or decide again: a later `until`"

@@ -15,6 +15,7 @@ from pathlib import Path
 from attrs import field, frozen
 
 from rvbuild.core.moment import known_moment
+from rvbuild.core.source import LAST_DATE
 from rvbuild.git.commit_reader import packed_refs
 from rvbuild.git.objects import is_object_name
 from rvbuild.git.process import Failed, Git, Refused, make_bare
@@ -28,7 +29,10 @@ from rvbuild.transfers.fetch_settings import OFFLINE_ASK_HINT
 _TAGS, _HEADS, _SYMBOLIC = "refs/tags/", "refs/heads/", "ref: "
 _LINE, _MOST = 4096, 64 << 20
 _EVERY_TAG = Revision()
-_FORMAT = "--format=%(refname) %(objectname) %(*objectname) %(creatordate:unix)"
+_FORMAT = (
+    "--format=%(refname) %(objectname) %(*objectname) %(creatordate:unix) "
+    "%(committerdate:unix)%(*committerdate:unix)"
+)
 _NO_FILES = ("--depth=1", "--filter=tree:0")
 
 
@@ -38,7 +42,8 @@ class UpstreamRefs:
 
     Attributes:
         address: Where it was asked.
-        tags: The commit of each tag, by the tag's name.
+        tags: The commit of each tag, by the tag's name; without those whose commit has a date that
+            no lock can hold, if the repository is on this machine.
         branch: The default branch's name; empty if nobody says which it is.
         head: That branch's commit; empty likewise.
         moments: When each tag was made, in Unix seconds, if the repository is on this machine.
@@ -187,13 +192,20 @@ def _looked_up(
 def _described(git: Git, folder: Path) -> tuple[Mapping[str, str], Mapping[str, int]]:
     commits, moments = dict[str, str](), dict[str, int]()
     for line in _output(git, folder, "for-each-ref", _FORMAT, _TAGS).splitlines():
-        ref, name, peeled, moment = line.split(" ")
+        ref, name, peeled, moment, date = line.split(" ")
+        if date and not _is_date(date):
+            continue
         tag = ref.removeprefix(_TAGS)
         commits[tag] = peeled or name
         known = known_moment(int(moment)) if moment.isdecimal() else None
         if known is not None:
             moments[tag] = known
     return commits, moments
+
+
+def _is_date(text: str) -> bool:
+    """Whether a lock can hold the date of a commit."""
+    return text.isascii() and text.isdecimal() and int(text) <= LAST_DATE
 
 
 @contextmanager

@@ -29,10 +29,12 @@ class RecipeEdits:
     Attributes:
         before: The bytes of files by path, as they were read.
         changed: The bytes of those files that would have others, by path.
+        labels: What messages call files, by path; else it is the path.
     """
 
     before: Mapping[str, bytes]
     changed: Mapping[str, bytes] = field(factory=dict)
+    labels: Mapping[str, str] = field(factory=dict)
 
     def set_text(self, file: str, path: KeyPath, text: str) -> Self:
         """Change the value of an entry."""
@@ -63,7 +65,7 @@ class RecipeEdits:
     ) -> Self:
         now = self.changed.get(file, self.before[file])
         try:
-            data = change(now, file, *args, **kwargs)
+            data = change(now, self.labels.get(file, file), *args, **kwargs)
         except RecipeError as error:
             if file in self.changed and isinstance(error.where, Place):
                 error.where = place_before(error.where, now, self.before[file])

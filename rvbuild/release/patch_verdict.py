@@ -18,6 +18,7 @@ from rvbuild.core.recipe import Recipe
 _HAS = "upstream has it"
 _MAY_HAVE = "upstream may have it: its lines are there, and nobody knows if they are for it"
 _SHARED = "all series have it"
+_SHORT = 12
 
 
 class PatchUse(NamedTuple):
@@ -62,6 +63,15 @@ Judge = Callable[[Recipe, tuple[str, ...]], PatchVerdict]
 """Looks at the patches of a recipe's sources; with the files that its series has."""
 
 
+NewCommits = Callable[[frozenset[str]], frozenset[str]]
+"""Those of some commits, by their whole names, that came with a move."""
+
+
+def _none_new(commits: frozenset[str]) -> frozenset[str]:
+    del commits
+    return frozenset()
+
+
 @frozen(kw_only=True)
 class SourceMove:
     """A source before and after it moves, as far as it tells what upstream took.
@@ -75,12 +85,12 @@ class SourceMove:
     Attributes:
         old: The files before; of one that nobody knows, nothing is said.
         new: The files after.
-        has_new_commit: Whether one of some commits came with the move.
+        new_commits: Which of some commits came with the move.
     """
 
     old: ReadFile | None
     new: ReadFile
-    has_new_commit: Callable[[frozenset[str]], bool] = lambda _: False
+    new_commits: NewCommits = _none_new
 
     def took(self, patch: bytes, presence: PatchPresence) -> bool:
         """Whether upstream took a patch, whose presence after the move is known."""
@@ -88,7 +98,7 @@ class SourceMove:
             return False
         if PatchFit(self.old).presence(patch) is not PatchPresence.ABSENT:
             return False
-        return presence is PatchPresence.THERE or self.has_new_commit(upstream_commits(patch))
+        return presence is PatchPresence.THERE or bool(self.new_commits(upstream_commits(patch)))
 
 
 def patch_verdict(move: SourceMove, patches: Iterable[tuple[PatchUse, bytes]]) -> PatchVerdict:
@@ -100,10 +110,18 @@ def patch_verdict(move: SourceMove, patches: Iterable[tuple[PatchUse, bytes]]) -
         if is_upstream and says_upstream(data):
             upstream.add(use)
         elif problem := _HAS if is_upstream else _problem(fit, data, presence):
-            problems[use] = problem
+            problems[use] = problem if is_upstream else f"{problem}{_came(move, data)}"
     return PatchVerdict(problems=problems, upstream=frozenset(upstream))
 
 
 def _problem(fit: PatchFit, data: bytes, presence: PatchPresence) -> str:
     may = "" if presence is PatchPresence.ABSENT else _MAY_HAVE
-    return "; ".join(filter(None, (fit.problem(data), may)))
+    problem = fit.problem(data)
+    return "; ".join(filter(None, (f"it does not apply: {problem}" if problem else "", may)))
+
+
+def _came(move: SourceMove, data: bytes) -> str:
+    """What is to be said of a patch whose commit came, where its lines do not say so."""
+    commits = sorted(move.new_commits(upstream_commits(data)))
+    names = ", ".join(commit[:_SHORT] for commit in commits)
+    return f"; {names} came with this move, but its lines are not what that made" if names else ""

@@ -140,7 +140,7 @@ def test_what_nobody_can_derive_is_asked_for_in_one_list(family: World, upstream
     ran = family.run("update", "app", "--to", upstream.commits["family 2.0"][:9], "--series", "2.0")
     assert (ran.code, ran.out) == (2, "")
     ran.said(
-        "error: what follows from nothing has to be said",
+        "error: a person has to say end-of-support, charts-source.commit",
         "recipes/family-source/recipe.yaml:7:3: end-of-support: the day on which the support",
         "recipes/charts-source/recipe.yaml:7:3: charts-source.commit: the commit of 2.0",
         "hint: say each with --set: end-of-support=… charts-source.commit=…",
@@ -264,7 +264,10 @@ def test_patches_stay_while_they_apply(family: World):
     )
     ran = family.run("update", "family-source", "--to", "v2.0")
     assert ran.code == 2
-    ran.said("patches without not.patch, or with another: VERSION: line 1", "patches=…")
+    ran.said(
+        "patches without not.patch, or with another: it does not apply: VERSION: line 1",
+        "patches=…",
+    )
     assert "fits.patch" not in ran.err
     ran = family.fine("update", "family-source", "--to", "v2.0", "--set", "patches=fits.patch")
     assert "patches: [fits.patch]" in (source / "recipe.yaml").read_text()
@@ -341,7 +344,7 @@ REFUSALS = {
     "a series from another": (("app", "--to", "v2.0", "--from", "1.0"), 2, "and none is named"),
     "no such recipe": (("ap", "--to", "v1"), 2, "there is no recipe called 'ap'"),
     "no such series": (("app", "--to", "v2.0", "--series", "3", "--from", "2"), 2, "no series '2'"),
-    "no such revision": (("app", "--to", "v9"), 4, "not asked: this run is offline"),
+    "no such revision": (("app", "--to", "v9"), 4, "upstream has no tag v9"),
     "no such commit": (("app", "--to", "abcdef012"), 4, "not asked: this run is offline"),
     "no revision": (("app", "--to", "a..b"), 2, "neither a tag nor a commit"),
     "in vain": (("app", "--to", "v2.0", "--set", "releases=x"), 2, "takes a value called releases"),

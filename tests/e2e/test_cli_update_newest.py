@@ -280,7 +280,7 @@ def test_what_nobody_can_derive_leaves_one_pin_out(project: Project):
     answer = project.answer(code=2)
     assert [move["recipe"] for move in answer["moves"]] == ["family-source", "lib", "module"]
     (failure,) = answer["failures"]
-    assert failure["problem"] == "what follows from nothing has to be said"
+    assert failure["problem"] == "a person has to say sha256"
     (detail,) = failure["details"]  # type: ignore[misc]
     assert detail == "recipes/summed/recipe.yaml:11:5: sha256: the sha256 of 1.1.0"
     assert failure["hint"] == "run `rvbuild update summed`; say each with --set: sha256=…"
@@ -350,7 +350,9 @@ def test_an_upstream_that_gives_no_answer(project: Project):
     assert "### Not asked\n\n- `module` `v1.2.3` (`offline`)\n" in text
     told = project.update("lib", "--dry-run").out
     assert "\nrecipes/lib/recipe.yaml: not written\n" in told
-    silent.update("module", "--offline", code=4).said("this run is offline", "module/version")
+    silent.update("module", "--offline", code=4).said(
+        "this run is offline", "module/version", "run `rvbuild update module --to REF`"
+    )
     shutil.rmtree(proxy)
     text = project.update("--dry-run", "--markdown", code=4).out
     assert "### Errors\n\n- `" in text
@@ -506,3 +508,20 @@ def test_a_newer_index_of_a_suite_moves(
     file.write_text(f"update: none\n{USER}")
     pages.update(_pages(SignedArchive.of(MadePackage("tool"), date=NEW + dt.timedelta(hours=2))))
     assert here.answer("packages")["moves"] == []
+
+
+def test_what_is_still_to_be_locked_is_told(project: Project):
+    """A recipe that was edited before; the lock is right once somebody does it."""
+    path = project.world.folder / "recipes/app/recipe.yaml"
+    path.write_text(path.read_text().replace("kind: tool", 'kind: tool\npins: {x: "1"}'))
+    told = "rvbuild.lock: is no answer to {}, which this update did not lock: run `rvbuild lock`"
+    assert "is no answer" not in project.world.fine("update", "module").err
+    path.write_text(
+        path.read_text().replace('x: "1"', "x: {from: family-source, line: 1, file: VERSION}")
+    )
+    assert "is no answer" not in project.world.fine("update", "lib", "--dry-run").err
+    ran = project.world.fine("update", "lib")
+    assert told.format("app") in ran.err
+    assert project.world.run("lock", "--check").code != 0
+    project.world.fine("lock")
+    project.world.fine("lock", "--check")

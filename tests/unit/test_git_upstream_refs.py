@@ -12,6 +12,7 @@ from git_run import git_at
 from git_server import serving, smart_http
 
 from rvbuild.core.errors import SourceError
+from rvbuild.core.source import LAST_DATE
 from rvbuild.git.repositories import Repositories
 from rvbuild.git.upstream_refs import RefReader, UpstreamRefs
 from rvbuild.transfers.fetch_services import FetchServices
@@ -143,14 +144,14 @@ def test_times_that_a_server_does_not_give_are_not_known(upstream: Upstream):
 
 @pytest.mark.parametrize("place", ["a folder", "a server"])
 def test_a_time_that_is_none_is_not_known(upstream: Upstream, place: str):
-    """Of a tag object, and of a commit."""
+    """Of a tag object, and of a commit, which a folder does not offer: no lock can have it."""
     upstream.now = 99_999_999_999_999
     upstream.tag("v3", "-a", "-m", "of the year 3170843")
     upstream.commit()
     upstream.tag("v4")
     reader = upstream.reader(upstream.folder if place == "a folder" else upstream.address)
     refs = reader.refs(URL)
-    assert {"v3", "v4"} < refs.tags.keys()
+    assert refs.tags.keys() - {"v1", "sub/v2"} == {"v3", *(("v4",) if place == "a server" else ())}
     assert reader.moments(refs, ["v1", "v3", "v4"]) == {"v1": FIRST + 1}
 
 
@@ -182,3 +183,24 @@ def test_a_tag_of_what_is_not_there_ends_the_folder(upstream: Upstream):
     (upstream.folder / ".git/refs/tags/broken").write_text("1" * len(upstream.commit()) + "\n")
     with pytest.raises(SourceError):
         upstream.reader(upstream.folder, offline=True).refs(URL)
+
+
+@pytest.mark.parametrize(
+    ("date", "is_there"),
+    [(0, True), (LAST_DATE, True), (LAST_DATE + 1, False), (10**14, False)],
+)
+def test_a_folder_has_no_tag_whose_commit_no_lock_can_hold(
+    upstream: Upstream, date: int, *, is_there: bool
+):
+    """By itself, and by a tag object of a good day; a tag of no commit has no date."""
+    tree = upstream.git("rev-parse", "HEAD^{tree}")
+    who = "a <a@example.invalid>"
+    text = f"tree {tree}\nauthor {who} {FIRST} +0000\ncommitter {who} {date} +0000\n\nm\n"
+    (upstream.root / "commit").write_text(text)
+    words = ("-t", "commit", "-w", "--literally", str(upstream.root / "commit"))
+    name = upstream.git("hash-object", *words)
+    upstream.git("tag", "v3", name)
+    upstream.git("tag", "-a", "-m", "three", "also-v3", name)
+    upstream.git("tag", "-a", "-m", "no commit", "tree", tree)
+    tags = upstream.reader(upstream.folder).refs(URL).tags.keys()
+    assert tags == {"v1", "sub/v2", "tree", *(("v3", "also-v3") if is_there else ())}

@@ -6,12 +6,12 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from attrs import define, evolve
+from attrs import define, evolve, frozen
 from made_crates import cargo_home
 
 from rvbuild.core.errors import RecipeError, RvbuildError, SourceError
@@ -25,6 +25,8 @@ from rvbuild.kinds.clients import SourceClients
 from rvbuild.kinds.crates import candidates as of_crates
 from rvbuild.kinds.crates.spec import CrateSpec, CratesSpec
 from rvbuild.kinds.debian.spec import DebianSpec
+from rvbuild.kinds.git import candidates as of_git
+from rvbuild.kinds.git.spec import GitSpec
 from rvbuild.kinds.go.spec import GoModuleSpec, GoToolchainSpec
 from rvbuild.kinds.pypi import candidates as of_pypi
 from rvbuild.kinds.pypi.spec import WheelSpec
@@ -423,3 +425,34 @@ def test_offline_nobody_is_asked(user: User, tag: str):
     with pytest.raises(RvbuildError):
         user.ask(LISTED[tag][0], offline=True)
     assert not user.site.paths
+
+
+@frozen
+class Refs:
+    """What a repository has."""
+
+    tags: Mapping[str, str]
+    branch: str = "main"
+
+
+@define
+class OneRepository:
+    """Asks a repository that has tags which git takes, and no recipe can say."""
+
+    def refs(self, url: str) -> Refs:
+        del url
+        return Refs(dict.fromkeys(("v1", "-x", "--upload-pack=x", "a/-b", "v2.lock"), "1" * 40))
+
+    def moments(self, refs: object, tags: Sequence[str]) -> Mapping[str, int]:
+        del refs
+        return dict.fromkeys(tags, 1)
+
+    def commits_behind(self, refs: object, commit: str) -> int | None:
+        del refs, commit
+        return None
+
+
+def test_a_tag_that_no_recipe_can_say_is_none():
+    listing = of_git.ask(GitSpec(url="https://git.invalid/x", tag="v1"), CONTEXT, OneRepository())
+    assert listing.versions == ("v1",)
+    assert listing.moments(listing.versions) == {"v1": 1}

@@ -30,14 +30,17 @@ def reader(text: str | None) -> ReadFile:
 
 
 def verdict(old: str | None, new: str | None, patch: bytes, came: bool = False) -> PatchVerdict:  # noqa: FBT001, FBT002
+    new_commits = {COMMIT} if came else set[str]()
     move = SourceMove(
-        old=reader(old), new=reader(new), has_new_commit=lambda names: came and COMMIT in names
+        old=reader(old), new=reader(new), new_commits=lambda names: names & new_commits
     )
     return patch_verdict(move, [(USE, patch)])
 
 
 MAY = "upstream may have it: its lines are there, and nobody knows if they are for it"
+CAME = "111111111111 came with this move, but its lines are not what that made"
 FIX = diff(OLD, FIXED)
+CHANGE = diff(OLD, OLD.replace("two", "2"))
 MOVES: dict[str, tuple[str | None, str | None, bytes, bool, str | None]] = {
     # before, after, the patch, whether its commit came, what is asked: None: it is left out
     "upstream took it": (OLD, FIXED, FIX, False, None),
@@ -46,20 +49,40 @@ MOVES: dict[str, tuple[str | None, str | None, bytes, bool, str | None]] = {
     "nothing changed": (OLD, OLD, FIX, False, ""),
     "its commit was reverted": (OLD, OLD, FIX, True, ""),
     "its commit changed other lines": (OLD, OLD.replace("three", "3"), FIX, True, ""),
-    "its lines were there before": (FIXED, FIXED, FIX, True, f"f: line 3; {MAY}"),
+    "a later commit changed the line above": (
+        OLD,
+        OLD.replace("one\ntwo", "1\n2"),
+        CHANGE,
+        True,
+        f"it does not apply: f: line 2; {CAME}",
+    ),
+    "another commit changed its line": (
+        OLD,
+        OLD.replace("one\ntwo", "1\n2"),
+        CHANGE,
+        False,
+        "it does not apply: f: line 2",
+    ),
+    "its lines were there before": (
+        FIXED,
+        FIXED,
+        FIX,
+        True,
+        f"it does not apply: f: line 3; {MAY}; {CAME}",
+    ),
     "a name changed, and the same stands elsewhere": (
         TWICE,
         TWICE.replace("end\none\ntwo", "end\none\n2"),
         diff(TWICE[len("one\ntwo\nfix\nend\n") :], "one\ntwo\nfix\nend\n"),
         True,
-        f"f: line 2; {MAY}",
+        f"it does not apply: f: line 2; {MAY}; {CAME}",
     ),
     "a file that is to go stands elsewhere": (
         OLD,
         None,
         diff(OLD, ""),
         False,
-        f"f: not there; {MAY}",
+        f"it does not apply: f: not there; {MAY}",
     ),
     "a file that is to go went": (OLD, None, diff(OLD, ""), True, None),
     "nobody says that upstream has it": (OLD, FIXED, diff(OLD, FIXED, ""), True, "upstream has it"),
@@ -75,7 +98,7 @@ def test_what_becomes_of_a_patch(name: str):
 
 
 def test_of_a_source_that_nobody_knew_before_nothing_is_said():
-    move = SourceMove(old=None, new=reader(FIXED), has_new_commit=lambda _: True)
+    move = SourceMove(old=None, new=reader(FIXED), new_commits=lambda names: names)
     assert patch_verdict(move, [(USE, FIX)]).upstream == frozenset()
 
 

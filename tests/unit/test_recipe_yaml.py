@@ -137,7 +137,7 @@ def test_every_part_is_read():
         ),
         (
             "build: x\nsources:\n  a:\n    go-module: example.org/a\n    version: 0.9.1\n",
-            *(5, "'version' is not a module's version: '0.9.1'", "v1.2.3"),
+            *(5, "'version' is not a module's version: '0.9.1'; did you mean 'v0.9.1'?", "v1.2.3"),
         ),
         (
             "build: x\nsources:\n  a:\n    version: v1.0.0\n    go-module: https://a.b/c\n",

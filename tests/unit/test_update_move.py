@@ -14,10 +14,19 @@ from workspaces import workspace
 
 from rvbuild.app.choices import Choices
 from rvbuild.app.lock import lock
+from rvbuild.app.lock_gaps import lock_gaps
 from rvbuild.app.session import Session
 from rvbuild.app.update import update
 from rvbuild.app.update_view import UpdateRequest, UpdateView
-from rvbuild.core.errors import LockError, OverrideEnded, RecipeError, UsageError, WrongContent
+from rvbuild.core.errors import (
+    Absent,
+    LockError,
+    OverrideEnded,
+    RecipeError,
+    SourceError,
+    UsageError,
+    WrongContent,
+)
 from rvbuild.core.events import Event, Noticed
 from rvbuild.core.pin_step import FactStep
 from rvbuild.core.place import UnwrittenPlace
@@ -215,7 +224,8 @@ def test_patches_of_each_recipe_are_tried_on_its_own_source(world: World):
     with pytest.raises(UsageError) as caught:
         world.update("a-source", to="v2.0", series="2", values=values)
     (detail,) = caught.value.details
-    assert "b-source.patches: patches without old.patch, or with another: VERSION: line 1" in detail
+    problem = "it does not apply: VERSION: line 1"
+    assert f"b-source.patches: patches without old.patch, or with another: {problem}" in detail
     values["b-source.patches"] = ""
     view = world.update("a-source", to="v2.0", series="2", values=values)
     assert f'"2": {{commit: {values["b-source.commit"]}}}' in world.text(view, "b-source")
@@ -371,7 +381,9 @@ def test_patches_of_each_series_are_tried_where_one_value_is_for_all(world: Worl
     (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
     world.lock()
     name = "per-series.2.patches"
-    asked = f"{name}: patches without old.patch, or with another: VERSION: line 1"
+    asked = (
+        f"{name}: patches without old.patch, or with another: it does not apply: VERSION: line 1"
+    )
     assert _details(world, "r", to="2.0") == (asked,)
     view = world.update("r", to="2.0", values={name: "same.patch"})
     assert world.text(view, "r") == OF_ALL.replace('version: "1.0"', 'version: "2.0"').replace(
@@ -404,7 +416,10 @@ def _details(world: World, name: str, **request: object) -> tuple[str, ...]:
 def test_a_patch_of_the_source_itself_is_tried_and_asked_for(world: World):
     recipe = world.recipe("r", PATCHED)
     (recipe.parent / "first.patch").write_text(_patch("one 1.0"))
-    asked = "r.patches: patches without first.patch, or with another: VERSION: line 1"
+    asked = (
+        "r.patches: patches without first.patch, or with another: "
+        "it does not apply: VERSION: line 1"
+    )
     assert _details(world, "r", to="2.0") == (asked,)
     (failure,) = world.update("r").failures
     assert isinstance(failure, UsageError)
@@ -452,8 +467,8 @@ def test_each_patch_is_tried_on_what_those_before_it_give(world: World):
     assert world.text(world.update("r", to=new), "r") == text.replace(old, new)
     (user.parent / "on-it.patch").write_text(_patch("same", "same"))
     asked = (
-        "user.x.patches: patches without on-it.patch, or with another: same: line 1; "
-        "all series have it"
+        "user.x.patches: patches without on-it.patch, or with another: "
+        "it does not apply: same: line 1; all series have it"
     )
     assert _details(world, "r", to=new) == (asked,)
     values = {"patches": "", "user.x.patches": ""}
@@ -636,15 +651,16 @@ def test_one_in_a_line_that_stays_has_the_place_where_it_stands(world: World, to
     world.recipe("r", text)
     (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
     world.lock()
+    at = next(n for n, line in enumerate(text.splitlines(), 1) if "instead:" in line)
+    place = f"recipes/r/recipe.yaml:{at}:14"
     if to:
-        with pytest.raises(LockError) as caught:
+        with pytest.raises(UsageError) as caught:
             world.update("r", to=to, values={"end-of-support": ""})
-        error: Exception = caught.value
+        assert caught.value.details[0].startswith(f"{place}: r/it.while: upstream has")
     else:
         (error,) = world.update("r").failures
-    assert isinstance(error, OverrideEnded)
-    at = next(n for n, line in enumerate(text.splitlines(), 1) if "instead:" in line)
-    assert str(error.where) == f"recipes/r/recipe.yaml:{at}:14"
+        assert isinstance(error, OverrideEnded)
+        assert str(error.where) == place
 
 
 PINNED = """\
@@ -790,10 +806,10 @@ sources: {r: {git: "https://example.invalid/one", tag: "v${version}"}}
 
 
 def test_an_upstreams_value_that_a_recipe_says_itself_is_what_moves(world: World):
-    """Then the override has ended."""
+    """Then the override has ended, which is asked for."""
     world.recipe("r", LITERAL)
     world.lock()
-    with pytest.raises(OverrideEnded):
+    with pytest.raises(UsageError, match=r"a person has to say r/version\.while"):
         world.update("r", to="v2.0")
     (note,) = [e.text for e in world.events if isinstance(e, Noticed) and "stays" in e.text]
     assert "stays 1.1 instead of upstream's: what moves is upstream's value beside it" in note
@@ -834,3 +850,227 @@ def test_a_release_moves_where_no_repository_has_tags(
     view = world.update("m", to=to)
     assert view.failures == ()
     assert world.text(view, "m") == MODULE.replace("v1.0.0", "v1.1.0")
+
+
+AT_COMMIT = """\
+kind: source
+sources: {{r: {{git: "https://example.invalid/one", commit: {}}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("to", "message", "hint"),
+    [
+        ("1.1", "no tag 1.1", "did you mean 'v1.1'?; a tag or a commit is meant, and no branch"),
+        ("v1.11", "no tag v1.11", "did you mean 'v1.1'?"),
+        ("main", "no tag main", "a tag or a commit is meant, and no branch"),
+        ("20261130", "no tag 20261130", "did you mean '20261131'?"),
+    ],
+)
+def test_who_names_no_tag_where_a_commit_stands_hears_of_one(
+    world: World, to: str, message: str, hint: str
+):
+    """The repository answered: nothing is said of networks."""
+    _git(world.folder.parent / "one", "tag", "20261131", "v1.0")
+    world.recipe("r", AT_COMMIT.format(world.commits["one"]["1.0"]))
+    with pytest.raises(SourceError, match=f"upstream has {message}") as caught:
+        world.update("r", to=to)
+    assert hint in str(caught.value.hint)
+    assert "proxy" not in str(caught.value.hint)
+
+
+def test_what_may_be_a_commit_is_looked_for_as_one(world: World):
+    world.recipe("r", AT_COMMIT.format(world.commits["one"]["1.0"]))
+    with pytest.raises(SourceError, match="the commit could not be had"):
+        world.update("r", to="abcdef012")
+
+
+READER = """\
+kind: tool
+version: "1"
+pins: {reads: {from: names, line: 1, file: NAME}, other: "x"}
+sources: {s: {git: "https://example.invalid/two", tag: v1.0}}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+EDITS = {
+    "nothing": ("", "", ()),
+    "a summary": ("kind:", "summary: s\nkind:", ()),
+    "a literal pin": ('"x"', '"y"', ()),
+    "a pin renamed": ("reads:", "called:", ("reader",)),
+    "a pin taken away": ("reads: {from: names, line: 1, file: NAME}, ", "", ("reader",)),
+    "a pin added": ("other:", "also: {from: names, line: 1, file: VERSION}, other:", ("reader",)),
+    "a pin of another file": ("file: NAME", "file: VERSION", ("reader",)),
+    "a source of another tag": ("tag: v1.0", "tag: v2.0", ("reader",)),
+    "a source taken away": (
+        'sources: {s: {git: "https://example.invalid/two", tag: v1.0}}\n',
+        "",
+        ("reader",),
+    ),
+    "a name that nothing has": ("from: names", "from: nobody", ("reader",)),
+    "no recipe any more": ("kind: tool", "kind", ("reader",)),
+}
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+@pytest.mark.parametrize("name", EDITS)
+def test_what_was_edited_and_not_locked_is_known_after_an_update(
+    world: World, name: str, when: str
+):
+    """It is just what `lock --check` refuses, and nobody outside is asked for it."""
+    world.recipe("r", TAG)
+    world.recipe("names", NAMES)
+    path = world.recipe("reader", READER)
+    world.lock()
+    old, new, gaps = EDITS[name]
+    edited = READER.replace(old, new) if old else READER
+    if when == "before":
+        path.write_text(edited)
+    view = world.update("r", to="2.0")
+    path.write_text(edited)
+    view.write()
+    with closing(world.session()) as session:
+        assert lock_gaps(session) == gaps
+        result = lock(session)
+    assert bool(result.failures) or any(result.differences()) == bool(gaps)
+
+
+def test_of_a_lock_that_cannot_be_read_nothing_is_known(world: World):
+    world.recipe("r", TAG)
+    world.lock()
+    (world.folder / "rvbuild.lock").write_text("no lock")
+    with closing(world.session()) as session:
+        assert lock_gaps(session) == ()
+
+
+COMPILED = """\
+kind: tool
+version: {from: a-source, line: 1, file: VERSION}
+build: ": > $out/out"
+outputs: {out: {path: out}}
+"""
+ENDS = "{value: v9, because: [CVE-1], while: names 1.0}"
+AGAIN = ENDS.replace("1.0", "2.0")
+SERIES = """\
+kind: source
+sources: {{s: {{git: "https://example.invalid/names", commit: "${{commit}}", patches: [p.patch]}}}}
+per-series:
+  "2":
+    commit: {old}
+    instead: {two}
+  "1":
+    commit: {old}  # ours
+    instead: {one}
+"""
+OTHER_PIN = "compiler/other: {value: x, because: [CVE-2], while: one}"
+OVERRIDES: dict[str, tuple[str, str, str, str]] = {
+    # of the compiler, of series 1; the same if it is decided again; and if it is dropped
+    "alone": ("", f"{{pins: {{compiler/version: {ENDS}}}}}", "", ""),
+    "beside another": (
+        "pins: {other: {from: a-source, line: 1, file: NAME}}\n",
+        f"{{pins: {{{OTHER_PIN}, compiler/version: {ENDS}}}}}",
+        "",
+        f"{{pins: {{{OTHER_PIN}}}}}",
+    ),
+}
+
+
+def _series(world: World, name: str) -> tuple[str, str]:
+    """A series with an override; its file, and the commit to move to."""
+    more, one, _, _ = OVERRIDES[name]
+    old, new = (world.commits["names"][version] for version in ("1.0", "2.0"))
+    text = SERIES.format(old=old, one=one, two=f"{{pins: {{compiler/version: {ENDS}}}}}")
+    recipe = world.recipe("a-source", text)
+    (recipe.parent / "p.patch").write_text(_patch("same", "same"))
+    world.recipe("compiler", COMPILED + more)
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    world.lock()
+    return text, new
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_an_override_that_upstream_leaves_is_asked_for_with_all_else(world: World, name: str):
+    """Whether it is decided again, or goes; that of another series stays."""
+    text, new = _series(world, name)
+    (world.folder / "recipes/a-source/p.patch").write_text(_patch("other", "same"))
+    patches, override = _details(world, "a-source", to=new)
+    assert patches.startswith("s.patches: ")
+    assert override == (
+        "compiler/version.while: upstream has names 2.0 now, and v9 is for names 1.0 "
+        "(because CVE-1): names 2.0 to keep it, empty to drop it"
+    )
+    said = {"s.patches": "p.patch"}
+    assert _details(world, "a-source", to=new, values=said) == (override,)
+    view = world.update("a-source", to=new, values=said | {"compiler/version.while": "names 2.0"})
+    head, tail = text[: text.index('  "1":')], text[text.index('  "1":') :]
+    old = world.commits["names"]["1.0"]
+    moved = tail.replace(old, new)
+    assert world.text(view, "a-source") == head + moved.replace(ENDS, AGAIN)
+    view = world.update("a-source", to=new, values=said | {"compiler/version.while": ""})
+    one, left = OVERRIDES[name][1], OVERRIDES[name][3]
+    expected = moved.replace(one, left) if left else moved.replace(f"    instead: {one}\n", "")
+    assert world.text(view, "a-source") == head + expected
+
+
+def test_so_it_is_in_a_new_series(world: World):
+    """Where the series comes from another that has it, the place is that one's."""
+    text, new = _series(world, "alone")
+    request = {"to": new, "series": "3", "former": "1"}
+    assert "instead: what 3 has" in _details(world, "a-source", **request)[0]
+    (override,) = _details(world, "a-source", **request, values={"instead": "1"})
+    assert override.startswith("compiler/version.while: upstream has names 2.0 now")
+    values = {"instead": "1", "compiler/version.while": "names 2.0"}
+    view = world.update("a-source", **request, values=values)
+    begin, _, end = world.text(view, "a-source").partition(AGAIN)
+    assert begin.endswith("    instead: {pins: {compiler/version: ")
+    assert end.count(ENDS) == text.count(ENDS)
+
+
+@pytest.mark.parametrize("said", ["2.0", "", "3.0"])
+@pytest.mark.parametrize("to", ["v2.0", ""])
+def test_an_override_beside_its_value_is_decided_again(world: World, said: str, to: str):
+    """By a person's word or by the policy; with a wrong word it is asked for again."""
+    text = LITERAL.replace("kind: source", "kind: source\nupdate: major")
+    world.recipe("r", text)
+    world.lock()
+    values = {"r/version.while": said}
+    if said == "3.0" and to:
+        assert (
+            "upstream has 2.0 now, and 1.1 is for 3.0"
+            in (_details(world, "r", to=to, values=values)[0])
+        )
+        return
+    view = world.update("r", to=to, values=values)
+    if said == "3.0":
+        (stay,) = view.stayed
+        (problem,) = stay.problems
+        assert isinstance(problem, OverrideEnded)
+        assert "upstream has 2.0 now" in problem.message
+        assert str(problem.hint).endswith(
+            ", or with the move: say it with the update: r/version.while=2.0"
+        )
+    elif said:
+        assert world.text(view, "r") == text.replace('"1.0"', '"2.0"')
+    else:
+        assert 'version: {literal: "2.0"}\n' in world.text(view, "r")
+
+
+def test_a_word_for_an_override_that_is_not_there_is_vain(world: World):
+    _, new = _series(world, "alone")
+    with pytest.raises(UsageError, match=r"nothing here takes a value called compiler/x\.while"):
+        world.update("a-source", to=new, values={"compiler/x.while": "1"})
+
+
+def test_what_cannot_be_edited_is_told_where_it_stands_in_the_project(world: World):
+    world.recipe("r", MODULE)
+    with pytest.raises(RecipeError, match=r"^recipes/r/recipe\.yaml:5:3: '1' is the only entry"):
+        world.update("r", series="1", drop=True)
+
+
+def test_a_recipe_that_cannot_be_locked_is_named_once(world: World):
+    """Where an override may end, the lock is looked at before anything is asked for, too."""
+    _, new = _series(world, "alone")
+    world.recipe("compiler", COMPILED.replace("line: 1", "line: 9"))
+    with pytest.raises(Absent) as caught:
+        world.update("a-source", to=new)
+    assert caught.value.__notes__ == ["not locked: compiler@1"]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rvbuild.core.ports.registries import ResolveContext
 from rvbuild.core.version_listing import CommitsBehind, VersionListing
-from rvbuild.kinds.git.spec import GitSpec
+from rvbuild.kinds.git.spec import GitSpec, is_tag
 
 
 class Refs(Protocol):
@@ -51,7 +51,7 @@ def ask(spec: GitSpec, context: ResolveContext, client: RefsClient) -> VersionLi
         return None if count is None else CommitsBehind(branch=refs.branch, count=count)
 
     return VersionListing(
-        versions=tuple(refs.tags),
+        versions=tuple(filter(is_tag, refs.tags)),
         moments=partial(client.moments, refs),
         commits=refs.tags,
         behind=behind,

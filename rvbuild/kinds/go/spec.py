@@ -29,7 +29,8 @@ def _module_path(text: str) -> str:
 
 def _module_version(text: str) -> str:
     if not _VARIABLE.search(text) and not is_module_version(text):
-        msg = f"is not a module's version: {text!r}"
+        near = f"; did you mean 'v{text}'?" if is_module_version(f"v{text}") else ""
+        msg = f"is not a module's version: {text!r}{near}"
         raise ValueError(msg)
     return text
 
