@@ -6,7 +6,6 @@ is told.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 from contextlib import nullcontext, suppress
 from functools import cached_property
@@ -29,14 +28,11 @@ from rvbuild.app.update_plan import (
     show_own_lines,
 )
 from rvbuild.app.update_view import UpdateRequest, UpdateView
+from rvbuild.app.version_word import VersionWord
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import RvbuildError, SourceError, UsageError, WrongContent, suggestion
-from rvbuild.core.names import SourceRef
+from rvbuild.core.errors import RvbuildError, UsageError, suggestion
 from rvbuild.core.pin_step import PinStep
 from rvbuild.core.recipe import Recipe
-from rvbuild.core.spec import SourceSpec
-from rvbuild.core.upstream_revision import UpstreamRevision
-from rvbuild.core.version_listing import VersionListing
 from rvbuild.recipes_yaml.recipe_root import SERIES_FILE
 from rvbuild.release.destination import Destination
 from rvbuild.release.family import family_lacking, family_with
@@ -44,17 +40,11 @@ from rvbuild.release.literal_pin import (
     LiteralPin,
     chosen_sources,
     literal_pins,
-    source_text,
-    tag_for,
-    value_for,
 )
 from rvbuild.release.locked_values import LockedValues
 from rvbuild.release.move import PinMove
 from rvbuild.release.patch_verdict import PatchUse, PatchVerdict
 from rvbuild.release.pin_name import pin_of
-
-_HEX = re.compile(r"[0-9a-f]{7,}", re.IGNORECASE)
-"""What may be the beginning of a commit's name."""
 
 
 def update_to(session: Session, name: str, request: UpdateRequest) -> UpdateView:
@@ -214,99 +204,18 @@ class _Move:
     # ---- where to
 
     def _destination(self, pin: LiteralPin, to: str) -> Destination:
-        """What the person's word for a version means, in each repository that it chooses."""
-        chosen = self._chosen(pin, to)
-        return evolve(chosen, others=self._source(pin).others(chosen.value))
-
-    def _chosen(self, pin: LiteralPin, to: str) -> Destination:
-        """What the person's word for a version means where its upstream is asked.
+        """What the person's word for a version means.
 
         Raises:
-            UsageError: there is none.
+            UsageError: nothing, or there is no word.
             SourceError: upstream has no such revision.
+            WrongContent: upstream moved the tag of a value that stays.
         """
-        name = pin.recipe.base
         if not to:
-            msg = f"to which version is {name} to move?"
+            msg = f"to which version is {pin.recipe.base} to move?"
             raise UsageError(msg, where=self.name, hint=advise(Remedy.MOVE_TO))
-        plain, chief = self._source(pin).described(), pin.chief
-        if plain is None or not plain.has_revisions:
-            return Destination(value=value_for(pin, to), tag=tag_for(pin, to))
-        if chief is None or chief.template is None:
-            return Destination(value=to)
-        if chief.word != "tag":
-            revision = self._revision(pin, plain, to)
-            return Destination(value=revision.commit, tag=revision.tag, commit=revision.commit)
-        tag = tag_for(pin, to)
-        try:
-            commit = self.session.sources.revision(plain, tag).commit
-        except SourceError as error:
-            if self._is_commit(plain, to):
-                msg = f"{name} names a tag, and this is a commit"
-                hint = f"name a tag, or say `commit` in its place: {pin.place}"
-                raise UsageError(msg, where=to, hint=hint) from error
-            form = f"the recipe has `tag: {source_text(chief.spec, 'tag')}`"
-            raise self._no_tag(pin, plain, tag, error, form) from error
-        self._refuse_moved(pin, tag, commit)
-        return Destination(value=value_for(pin, tag), tag=tag, commit=commit)
-
-    def _revision(self, pin: LiteralPin, spec: SourceSpec, name: str) -> UpstreamRevision:
-        """The commit that a name means.
-
-        Raises:
-            SourceError: upstream has neither a tag nor a commit of the name.
-        """
-        try:
-            return self.session.sources.revision(spec, name)
-        except SourceError as error:
-            otherwise = "" if _HEX.fullmatch(name) else "a tag or a commit is meant, and no branch"
-            raise self._no_tag(pin, spec, name, error, otherwise) from error
-
-    def _no_tag(
-        self, pin: LiteralPin, spec: SourceSpec, tag: str, error: SourceError, otherwise: str
-    ) -> SourceError:
-        """What is wrong with a tag: that upstream has none, if it says which it has.
-
-        Args:
-            pin: The value that is to move.
-            spec: The source whose upstream was asked.
-            tag: The tag.
-            error: What came of asking.
-            otherwise: What helps, too; without that and a like tag, the error stands.
-        """
-        try:
-            listing = self.session.sources.candidates(spec, self._source(pin).context)
-        except (SourceError, UsageError):
-            return error
-        there = listing.versions if isinstance(listing, VersionListing) else ()
-        hint = "; ".join(filter(None, (suggestion(tag, there), otherwise)))
-        if not hint:
-            return error
-        msg = f"upstream has no tag {tag}"
-        return SourceError(msg, where=error.where, details=error.details, hint=hint)
-
-    def _refuse_moved(self, pin: LiteralPin, tag: str, commit: str) -> None:
-        """See that a tag which stays names the commit that is locked.
-
-        Raises:
-            WrongContent: upstream moved it.
-        """
-        if pin.chief is None or value_for(pin, tag) != pin.value:
-            return
-        ref = SourceRef(pin.recipe.name, pin.chief.source)
-        entry = self._locked_values.lock.sources.get(ref)
-        commits = [getattr(part, "commit", "") for part in entry.parts] if entry else []
-        locked = next(iter(commits), "")
-        if locked and locked != commit and self.request.series in {"", pin.series}:
-            msg = f"upstream moved the tag {tag}: it names another commit than the lock has"
-            details = (f"upstream: {commit}", f"the lock: {locked}")
-            hint = "ask upstream why; the lock stays at its commit"
-            raise WrongContent(msg, where=str(ref), details=details, hint=hint)
-
-    def _is_commit(self, spec: SourceSpec, name: str) -> bool:
-        with suppress(SourceError, UsageError):
-            return not self.session.sources.revision(spec, name).tag
-        return False
+        may_stay = self.request.series in {"", pin.series}
+        return VersionWord(source=self._source(pin), word=to, may_stay=may_stay).destination()
 
     def _source(self, pin: LiteralPin) -> MovedSource:
         return MovedSource(self.session, pin, self._locked_values)
