@@ -6,6 +6,7 @@ Knows: which overrides a move may reach. Must not know: how they are edited, or 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
 from attrs import field, frozen
 
@@ -14,8 +15,10 @@ from rvbuild.app.pin_scope import own_names
 from rvbuild.app.session import Session
 from rvbuild.app.update_plan import edited_recipes
 from rvbuild.core.advice import Remedy, advise
-from rvbuild.core.errors import OverrideEnded, each_once, single_failures
+from rvbuild.core.errors import OverrideEnded, RvbuildError, each_once, single_failures
+from rvbuild.core.pin_step import FactStep
 from rvbuild.core.place import Place
+from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
 from rvbuild.release.ask import Ask
@@ -27,6 +30,9 @@ from rvbuild.release.override_place import WHILE, OverridePlace, override_places
 class MovedOverrides:
     """The overrides of the project's own recipes that a move may reach.
 
+    One that stands beside the value is of all series that its recipe has: a move of one of several
+    does not reach it.
+
     Attributes:
         session: The run, with the recipes as they are.
         series: The series that moves; empty: each.
@@ -37,16 +43,21 @@ class MovedOverrides:
     series: str = ""
     created: Mapping[str, bytes] = field(factory=dict)
 
-    def decide(self, move: PinMove) -> list[OverridePlace]:
-        """Change those of which the person says something; those that there are then."""
+    def decide(self, move: PinMove) -> None:
+        """Change those of which the person says something."""
         decided = set[KeyPath]()
-        while True:  # where one goes, the keys of others may be others
+        while any(name.endswith(f".{WHILE}") for name in move.said):
+            # where one goes, the keys of others may be others
             places = self._places(move.edits)
             undecided = (each for each in places if (each.recipe.base, *each.key) not in decided)
             changed = next((each for each in undecided if _decided(move, each)), None)
             if changed is None:
-                return places
+                return
             decided.add((changed.recipe.base, *changed.key))
+
+    def are_after(self, edits: RecipeEdits) -> bool:
+        """Whether there are any."""
+        return bool(self._places(edits))
 
     def ask(self, move: PinMove, result: LockResult) -> None:
         """Ask for those of which upstream has another value now."""
@@ -72,11 +83,15 @@ class MovedOverrides:
         """Those after edits."""
         recipes = edited_recipes(self.session, edits, self.created)
         readable = filter(None, map(recipes.series.readable, own_names(self.session)))
-        return [
-            each
-            for each in override_places(readable)
-            if not self.series or each.series in {"", self.series}
-        ]
+        return [each for each in override_places(readable) if self._reaches(recipes, each)]
+
+    def _reaches(self, recipes: RecipeCollection, place: OverridePlace) -> bool:
+        if not self.series or place.series:
+            return not self.series or place.series == self.series
+        with suppress(RvbuildError):  # whoever reads it says what is wrong
+            variants = recipes.series.every(place.recipe.base)
+            return all(each.series in {"", self.series} for each in variants)
+        return False
 
     def _where(self, place: OverridePlace) -> Place:
         """Its place as the files are; of a series that is new, that of another with the same."""
@@ -94,11 +109,20 @@ def _decided(move: PinMove, place: OverridePlace) -> bool:
         return False
     move.taken.add(place.name)
     file, upstream = file_of(place.recipe.base), move.said[place.name]
+    if place.is_of_literal:  # no lock has it, and so no difference of locks
+        move.facts.append(_fact(place, upstream))
     if upstream:
         move.edits = move.edits.set_text(file, (*place.key, WHILE), upstream)
     else:
         move.edits = move.edits.remove_entry(file, place.alone)
     return True
+
+
+def _fact(place: OverridePlace, upstream: str) -> FactStep:
+    override = place.override
+    if upstream:
+        return FactStep(name=place.name, old=override.upstream, new=upstream)
+    return FactStep(name=f"instead of {place.of}", old=override.value, new="")
 
 
 def _ask(place: OverridePlace, upstream: str, where: Place) -> Ask:

@@ -18,6 +18,7 @@ from rvbuild.core.errors import RvbuildError, UsageError
 from rvbuild.core.events import Noticed
 from rvbuild.core.recipe import Recipe
 from rvbuild.release.literal_pin import is_literal
+from rvbuild.release.override_place import WHILE
 from rvbuild.release.pin_name import pin_of
 
 
@@ -42,7 +43,7 @@ def update(
     own_root(session)
     _refuse_vain_series(request)
     for name in request.names:
-        _tell_of_overrides(session, name, request.series)
+        _tell_of_overrides(session, name, request)
     if _is_newest(session, request):
         return update_to_newest(session, request, clock())
     if len(request.names) != 1 or request.names[0].startswith("@"):
@@ -73,18 +74,19 @@ def _refuse_vain_series(request: UpdateRequest) -> None:
             raise UsageError(msg, where=name, hint=hint)
 
 
-def _tell_of_overrides(session: Session, name: str, series: str) -> None:
+def _tell_of_overrides(session: Session, name: str, request: UpdateRequest) -> None:
     """Tell where a version stands that does not follow the source which moves in its place."""
     base, _, behind = name.partition("@")
     recipes: tuple[Recipe, ...] = ()
-    if base and "/" not in base:
+    is_dropped = request.values.get(f"{base}/version.{WHILE}") == ""
+    if base and "/" not in base and not is_dropped:
         with suppress(RvbuildError):  # what looks for the pin says so
             recipes = session.folder.series.every(base)
     for recipe in recipes:
         pin = recipe.version
         if isinstance(pin, str) or pin.instead is None:
             continue
-        if recipe.series == (behind or series or recipe.series):
+        if recipe.series == (behind or request.series or recipe.series):
             moves = "upstream's value beside it" if is_literal(pin) else "its source"
             text = f"stays {pin.instead.value} instead of upstream's: what moves is {moves}"
             note = f"{text}; `instead` stands in {pin.instead.where}"

@@ -103,9 +103,9 @@ class _Move:
             version=to.tag,
             left_out=tuple(move.left_out),
             sources=chosen_sources(pin),
-            facts=tuple(move.facts),
         )
         result = self._asked(move, step)
+        step = evolve(step, facts=tuple(move.facts))
         return self._view(self._plan(move, step), result, step)
 
     def _plan(self, move: PinMove, step: PinStep) -> UpdatePlan:
@@ -125,9 +125,10 @@ class _Move:
         overrides = MovedOverrides(self.session, step.series, self.created)
         result = None
         with suppress(RvbuildError) if move.asks else nullcontext():
-            places = overrides.decide(move)
+            overrides.decide(move)
             refuse_vain(move, self.name)
-            result = self._lock(move, step) if places or not move.asks else None
+            must_look = not move.asks or overrides.are_after(move.edits)
+            result = self._lock(move, step) if must_look else None
         if result is not None:
             overrides.ask(move, result)
         refuse_vain(move, self.name)

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from attrs import evolve, frozen
 
 from rvbuild.core.lock import GoModuleSet, Lock
-from rvbuild.core.names import RecipeName
+from rvbuild.core.names import RecipeName, SetRef
 from rvbuild.core.recipe import Recipe
 from rvbuild.core.spec_text import spec_text
 
@@ -23,7 +23,8 @@ class LockRest:
 
     1. its recipe can be read, and does not have the entry's series any more, or has series now;
     2. its recipe was resolved, and the new lock does not have the entry; or
-    3. it is a set of Go modules, every recipe can be read, and none asks for what it was made for.
+    3. it is a set of Go modules, every recipe can be read, and those that ask for what it was made
+       for were resolved, and the new lock does not have it; there may be none.
 
     Every other one stays: who did not look at a recipe cannot know what that needs.
 
@@ -57,7 +58,7 @@ class LockRest:
         sets = {
             ref: modules
             for ref, modules in old.go_modules.items()
-            if ref.source.recipe not in gone and self._may_be_asked(modules)
+            if ref.source.recipe not in gone and self._may_be_asked(ref, modules)
         }
         return evolve(
             self.new,
@@ -73,6 +74,12 @@ class LockRest:
         had = old.recipes() | {ref.source.recipe for ref in old.go_modules}
         return {name for name in had - there if RecipeName.parse(name).base in readable}
 
-    def _may_be_asked(self, modules: GoModuleSet) -> bool:
-        specs = {spec_text(each.go_modules) for each in self.recipes if each.go_modules}
-        return not self.is_complete or not specs.isdisjoint(modules.specs)
+    def _may_be_asked(self, ref: SetRef, modules: GoModuleSet) -> bool:
+        series = RecipeName.parse(ref.source.recipe).series
+        users = {
+            each.name
+            for each in self.recipes
+            if each.go_modules and spec_text(each.go_modules) in modules.specs
+            if not (each.series and series) or each.series == series
+        }
+        return not self.is_complete or not users <= {*self.resolved}

@@ -13,6 +13,7 @@ from rvbuild.core.override import Override
 from rvbuild.core.recipe import Recipe
 from rvbuild.recipes_yaml.recipe_instead import KEY as INSTEAD
 from rvbuild.recipes_yaml.recipe_layout import KeyPath
+from rvbuild.release.literal_pin import is_literal
 
 WHILE = "while"
 _SETS = "go-modules"
@@ -37,6 +38,12 @@ class OverridePlace:
     override: Override
     key: KeyPath
     alone: KeyPath
+
+    @property
+    def is_of_literal(self) -> bool:
+        """Whether what it stands for is said by the recipe itself."""
+        pin = self.recipe.all_pins.get(self.of.rpartition("/")[2], "")
+        return not (self.series or isinstance(pin, str)) and is_literal(pin)
 
     @property
     def name(self) -> str:

@@ -20,7 +20,8 @@ def recipe(name: str, text: str = "build: x\n") -> Recipe:
 
 APP = recipe("app", GO % "app")
 TREE = Recipe(name="tree@1", file="t.yaml", kind="source")
-RECIPES = (APP, TREE, recipe("other"), recipe("zlib"))
+TOOL = recipe("tool", GO % "tool")
+RECIPES = (APP, TREE, recipe("other"), recipe("zlib"), TOOL)
 
 
 def lock(*names: str) -> Lock:
@@ -64,7 +65,8 @@ def names(of: Lock) -> set[str]:
         ("app/gone", False),
         ("app/gone@riscv64", False),
         ("app.gone", False),
-        ("tree@1/t=app", True),
+        ("tree@1/t=app", False),  # `app` was resolved, and asks for it no more
+        ("tree@1/t=tool", True),
         ("tree@2/t=app", False),
         ("tree@1/t=another", False),
     ],

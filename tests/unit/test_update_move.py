@@ -1040,7 +1040,10 @@ def test_an_override_beside_its_value_is_decided_again(world: World, said: str, 
             in (_details(world, "r", to=to, values=values)[0])
         )
         return
+    world.events.clear()
     view = world.update("r", to=to, values=values)
+    stays = [each for each in world.events if isinstance(each, Noticed) and "stays" in each.text]
+    assert bool(stays) == bool(said)
     if said == "3.0":
         (stay,) = view.stayed
         (problem,) = stay.problems
@@ -1053,6 +1056,23 @@ def test_an_override_beside_its_value_is_decided_again(world: World, said: str, 
         assert world.text(view, "r") == text.replace('"1.0"', '"2.0"')
     else:
         assert 'version: {literal: "2.0"}\n' in world.text(view, "r")
+        (fact,) = view.steps[0].facts
+        assert fact == FactStep(name="instead of r/version", old="1.1", new="")
+
+
+def test_a_move_of_one_series_does_not_decide_what_stands_for_all(world: World):
+    """It is told as what it is; what a person says of it is refused, and nothing lost."""
+    old, new = (world.commits["names"][version] for version in ("1.0", "2.0"))
+    text = FAMILY.format(name="a-source", repository="names", commit=old, patches="")
+    world.recipe("a-source", f'{text}  "2": {{commit: {old}}}\n')
+    world.recipe("compiler", COMPILED.replace("VERSION}", f"VERSION, instead: {ENDS}}}"))
+    (world.folder / "recipes/series.yaml").write_text('default: ["1"]\n')
+    world.lock()
+    with pytest.raises(OverrideEnded):
+        world.update("a-source", to=new)
+    for said in ("names 2.0", ""):
+        with pytest.raises(UsageError, match=r"nothing here takes .* compiler/version\.while"):
+            world.update("a-source", to=new, values={"compiler/version.while": said})
 
 
 def test_a_word_for_an_override_that_is_not_there_is_vain(world: World):
