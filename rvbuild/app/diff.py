@@ -21,6 +21,7 @@ from rvbuild.core.errors import (
     RvbuildError,
     UsageError,
     closest,
+    each_once,
     raise_failures,
 )
 from rvbuild.core.graph import RecipeGraph, Target
@@ -115,7 +116,7 @@ def compare_sides(
         recipes=compare_recipes(old, new),
         rebuild=rebuild,
         logs=logs,
-        failures=tuple({str(error): error for error in errors}.values()),
+        failures=tuple(each_once(errors)),
         targets=targets,
     )
 

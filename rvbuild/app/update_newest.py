@@ -12,6 +12,7 @@ from functools import cached_property, partial
 
 from attrs import define, evolve, field, frozen
 
+from rvbuild.app.blamed_moves import blamed_moves
 from rvbuild.app.lock import LockResult, lock
 from rvbuild.app.lock_scope import named_recipes
 from rvbuild.app.move_origins import MoveOrigins
@@ -41,13 +42,11 @@ from rvbuild.core.errors import (
     UsageError,
     VerificationError,
     each_once,
-    single_failures,
 )
-from rvbuild.core.names import RecipeName, SourceRef
+from rvbuild.core.names import SourceRef
 from rvbuild.core.pin_status import PinStatus, Unasked
 from rvbuild.core.pin_step import PinStep, StepCause
 from rvbuild.core.recipe import Recipe
-from rvbuild.recipes_yaml.collection import RecipeCollection
 from rvbuild.recipes_yaml.recipe_edits import RecipeEdits
 from rvbuild.release.destination import Destination
 from rvbuild.release.literal_pin import (
@@ -339,21 +338,11 @@ class _NewestMoves:
         return result
 
     def _blamed(self, plan: UpdatePlan, result: LockResult) -> list[StayedPin]:
-        """The moves because of which a recipe cannot be locked any more.
-
-        These are those of that recipe itself; else of those that it is read from; else of all that
-        it needs; else all moves.
-        """
+        """The moves because of which a recipe cannot be locked any more."""
         if not result.failures:
             return []
         before = self._lock(plan, before=True).failures
-        lost = [name for name in result.failures if name not in before]
-        for reach in (_itself, _read_from, _needed):
-            reached = {name: reach(plan.recipes, name) for name in lost}
-            blamed = [*_stayed(plan.steps, result, reached)]
-            if blamed:
-                return blamed
-        return [StayedPin(step, _problems(result, lost)) for step in plan.steps if lost]
+        return blamed_moves(plan, result, [name for name in result.failures if name not in before])
 
 
 def _name(pin: LiteralPin) -> str:
@@ -376,34 +365,3 @@ def _judged(
 ) -> PatchVerdict:
     del recipe  # it is that of the pin
     return source.patches(value, patches)
-
-
-def _stayed(
-    steps: Iterable[PinStep], result: LockResult, reached: Mapping[str, set[str]]
-) -> Iterator[StayedPin]:
-    """The moves that reach a recipe which cannot be locked, by the recipes that each follows."""
-    for step in steps:
-        lost = [name for name, names in reached.items() if any(map(step.is_of, names))]
-        if lost:
-            yield StayedPin(step, _problems(result, lost))
-
-
-def _problems(result: LockResult, names: Iterable[str]) -> tuple[Exception, ...]:
-    return tuple(each_once(single_failures(result.failures[name] for name in names)))
-
-
-def _itself(recipes: RecipeCollection, name: str) -> set[str]:
-    del recipes
-    return {name}
-
-
-def _read_from(recipes: RecipeCollection, name: str) -> set[str]:
-    with suppress(RvbuildError):  # that is what is wrong
-        return {each.name for each in with_read(recipes, [recipes.load(name)])}
-    return set()
-
-
-def _needed(recipes: RecipeCollection, name: str) -> set[str]:
-    parsed = RecipeName.parse(name)
-    below = recipes.series.closure(parsed.base)
-    return {str(RecipeName(each, parsed.series)) for each in below}

@@ -24,7 +24,7 @@ from rvbuild.cli.update_text import update_lines, update_sections, update_title
 from rvbuild.cli.words import run_of
 from rvbuild.core.errors import UsageError
 from rvbuild.core.events import Noticed
-from rvbuild.core.lock_diff import PinChange
+from rvbuild.core.lock_diff import ModuleChange, PinChange
 from rvbuild.core.names import RecipeName, Ref
 from rvbuild.core.pin_step import FactStep, PinStep
 from rvbuild.core.printable import brief, printable_line
@@ -117,7 +117,7 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
      "sets": [{"set": "k3s-source/k3s", …, "move": 0}],
      "stayed": [], "held-back": [], "not-asked": [], "came-with-rvbuild": 0, "failures": []}
     """
-    diff = view.diff
+    diff, move = view.diff, view.origins.get
     return {
         "written": written and view.is_change,
         "lock": view.is_lock_changed,
@@ -125,30 +125,18 @@ def _document(view: UpdateView, *, written: bool) -> dict[str, object]:
         "unused-patches": list(view.unused),
         "moves": list(map(_step_row, view.steps)),
         "pins": [
-            {
-                **pin_row(each),
-                "because": _pin_cause(view, each),
-                "move": view.origins.get(each.pin),
-            }
+            {**pin_row(each), "because": _pin_cause(view, each), "move": move(each.pin)}
             for each in diff.pins
         ],
         "sources": [
-            {
-                **source_row(each),
-                "because": _cause(view, each.source),
-                "move": view.origins.get(each.source),
-            }
+            {**source_row(each), "because": _cause(view, each.source), "move": move(each.source)}
             for each in diff.sources
         ],
         "modules": [
-            {
-                **module_row(each),
-                "because": "override" if each.override else _cause(view, each.name),
-                "move": view.origins.get(each.name),
-            }
+            {**module_row(each), "because": _module_cause(view, each), "move": move(each.name)}
             for each in diff.modules
         ],
-        "sets": [{**set_row(each), "move": view.origins.get(each.name)} for each in diff.sets],
+        "sets": [{**set_row(each), "move": move(each.name)} for each in diff.sets],
         "stayed": [
             {"tried": _step_row(each.step), "problems": list(map(error_row, each.problems))}
             for each in view.stayed
@@ -193,6 +181,11 @@ def _pin_cause(view: UpdateView, change: PinChange) -> str:
     if change.override:
         return "override"
     return "derived" if change.origin else _cause(view, change.pin)
+
+
+def _module_cause(view: UpdateView, change: ModuleChange) -> str:
+    """Why another version stands instead of go.mod's."""
+    return "override" if change.override else _cause(view, change.name)
 
 
 def _cause(view: UpdateView, ref: Ref) -> str:
